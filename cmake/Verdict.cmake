@@ -1,0 +1,49 @@
+# What the parts' CMakeLists.txt are written in.
+
+option(VERDICT_WERROR "Warnings are errors" OFF)
+set(VERDICT_SANITIZE "" CACHE STRING "Sanitizers to build with, as for -fsanitize=")
+
+if(VERDICT_SANITIZE)
+  add_compile_options(-fsanitize=${VERDICT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${VERDICT_SANITIZE})
+endif()
+
+# Warnings, for our own code only: generated code does not link it.
+add_library(verdict_warnings INTERFACE)
+target_compile_options(verdict_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wimplicit-fallthrough -Wthread-safety
+  $<$<BOOL:${VERDICT_WERROR}>:-Werror>)
+
+# verdict_library(NAME SOURCES ... LIBS ... [PRIVATE_LIBS ...]): the target verdict_NAME, with the alias
+# verdict::NAME. Includes are written from the repository's root.
+function(verdict_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;PRIVATE_LIBS" ${ARGN})
+  add_library(verdict_${name} STATIC ${ARG_SOURCES})
+  add_library(verdict::${name} ALIAS verdict_${name})
+  target_include_directories(verdict_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(verdict_${name} PUBLIC ${ARG_LIBS} PRIVATE ${ARG_PRIVATE_LIBS} verdict_warnings)
+endfunction()
+
+# verdict_executable(NAME SOURCES ... LIBS ...): a program, in build/PRESET/bin.
+function(verdict_executable name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} verdict_warnings)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+endfunction()
+
+# verdict_test(NAME LABEL unit|contract|integration|e2e SOURCES ... LIBS ...): one Catch2 program, one
+# ctest entry. integration and e2e find a PostgreSQL cluster in VERDICT_TEST_CLUSTER (tests/support).
+function(verdict_test name)
+  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} verdict_test_main verdict_warnings)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600)
+  if(ARG_LABEL MATCHES "integration|e2e")
+    set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED cluster
+      ENVIRONMENT "VERDICT_TEST_CLUSTER=${PROJECT_BINARY_DIR}/test-cluster;VERDICT_BIN=${PROJECT_BINARY_DIR}/bin;VERDICT_SOURCE=${PROJECT_SOURCE_DIR}")
+  endif()
+endfunction()

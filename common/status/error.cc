@@ -1,0 +1,139 @@
+#include "common/status/error.h"
+
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "google/rpc/error_details.pb.h"
+
+namespace verdict {
+namespace {
+
+constexpr std::string_view kDomain = "verdict";
+constexpr std::string_view kPrefix = "REASON_";
+
+template <typename Detail>
+std::string TypeUrl() {
+  return "type.googleapis.com/" + Detail::descriptor()->full_name();
+}
+
+template <typename Detail>
+void SetDetail(absl::Status& status, const Detail& detail) {
+  status.SetPayload(TypeUrl<Detail>(), absl::Cord(detail.SerializeAsString()));
+}
+
+template <typename Detail>
+std::optional<Detail> GetDetail(const absl::Status& status) {
+  const auto payload = status.GetPayload(TypeUrl<Detail>());
+  Detail detail;
+  if (!payload || !detail.ParseFromString(std::string(*payload))) return std::nullopt;
+  return detail;
+}
+
+// The reason of an error that names none: what gRPC itself answers.
+Reason ReasonOfCode(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kCancelled:
+      return errors::v1::REASON_CANCELLED;
+    case absl::StatusCode::kInvalidArgument:
+      return errors::v1::REASON_VALIDATION_ERROR;
+    case absl::StatusCode::kDeadlineExceeded:
+      return errors::v1::REASON_DEADLINE_EXCEEDED;
+    case absl::StatusCode::kPermissionDenied:
+      return errors::v1::REASON_PERMISSION_DENIED;
+    case absl::StatusCode::kUnauthenticated:
+      return errors::v1::REASON_UNAUTHENTICATED;
+    case absl::StatusCode::kResourceExhausted:
+      return errors::v1::REASON_OVERLOADED;
+    case absl::StatusCode::kUnimplemented:
+      return errors::v1::REASON_UNIMPLEMENTED;
+    case absl::StatusCode::kUnavailable:
+      return errors::v1::REASON_UNAVAILABLE;
+    default:
+      return errors::v1::REASON_INTERNAL;
+  }
+}
+
+}  // namespace
+
+absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetails& details) {
+  absl::Status status(static_cast<absl::StatusCode>(RuleOf(reason).grpc_code()),
+                      absl::string_view(message.data(), message.size()));
+  google::rpc::ErrorInfo info;
+  info.set_reason(std::string(ReasonName(reason)));
+  info.set_domain(std::string(kDomain));
+  info.mutable_metadata()->insert(details.metadata.begin(), details.metadata.end());
+  SetDetail(status, info);
+  if (!details.violations.empty()) {
+    google::rpc::BadRequest bad_request;
+    for (const FieldViolation& violation : details.violations) {
+      auto* added = bad_request.add_field_violations();
+      added->set_field(violation.field);
+      added->set_description(violation.message);
+    }
+    SetDetail(status, bad_request);
+  }
+  if (details.retry_after) {
+    google::rpc::RetryInfo retry;
+    retry.mutable_retry_delay()->set_seconds(details.retry_after->count() / 1000);
+    retry.mutable_retry_delay()->set_nanos(static_cast<int>(details.retry_after->count() % 1000) * 1'000'000);
+    SetDetail(status, retry);
+  }
+  return status;
+}
+
+absl::Status ValidationError(std::vector<FieldViolation> violations) {
+  std::string message;
+  for (const FieldViolation& violation : violations) {
+    if (!message.empty()) message += ' ';
+    message += violation.message;
+  }
+  return MakeError(errors::v1::REASON_VALIDATION_ERROR, message, {.violations = std::move(violations)});
+}
+
+absl::Status InternalError(std::string_view cause) { return MakeError(errors::v1::REASON_INTERNAL, cause); }
+
+Reason ReasonOf(const absl::Status& status) {
+  if (status.ok()) return errors::v1::REASON_UNSPECIFIED;
+  Reason reason;
+  if (const auto info = GetDetail<google::rpc::ErrorInfo>(status);
+      info && info->domain() == kDomain &&
+      errors::v1::Reason_Parse(std::string(kPrefix) + info->reason(), &reason)) {
+    return reason;
+  }
+  return ReasonOfCode(status.code());
+}
+
+ErrorDetails DetailsOf(const absl::Status& status) {
+  ErrorDetails details;
+  if (const auto info = GetDetail<google::rpc::ErrorInfo>(status)) {
+    details.metadata.insert(info->metadata().begin(), info->metadata().end());
+  }
+  if (const auto bad_request = GetDetail<google::rpc::BadRequest>(status)) {
+    for (const auto& violation : bad_request->field_violations()) {
+      details.violations.push_back({violation.field(), violation.description()});
+    }
+  }
+  if (const auto retry = GetDetail<google::rpc::RetryInfo>(status)) {
+    details.retry_after = std::chrono::milliseconds(retry->retry_delay().seconds() * 1000 +
+                                                    retry->retry_delay().nanos() / 1'000'000);
+  }
+  return details;
+}
+
+std::string_view ReasonName(Reason reason) {
+  return std::string_view(errors::v1::Reason_Name(reason)).substr(kPrefix.size());
+}
+
+const errors::v1::ReasonRule& RuleOf(Reason reason) {
+  return errors::v1::Reason_descriptor()
+      ->FindValueByNumber(reason)
+      ->options()
+      .GetExtension(errors::v1::rule);
+}
+
+absl::Status StripInternal(const absl::Status& status) {
+  if (ReasonOf(status) != errors::v1::REASON_INTERNAL) return status;
+  return MakeError(errors::v1::REASON_INTERNAL, RuleOf(errors::v1::REASON_INTERNAL).example());
+}
+
+}  // namespace verdict

@@ -1,0 +1,60 @@
+#include <catch2/catch.hpp>
+
+#include "common/status/error.h"
+#include "common/status/grpc_status.h"
+
+namespace verdict {
+namespace {
+
+TEST_CASE("an error crosses gRPC with its reason, violations, metadata and retry time") {
+  const absl::Status status =
+      MakeError(errors::v1::REASON_TOKEN_USED, "The feedback token has been used.",
+                {.violations = {{"token", "token has been used."}},
+                 .retry_after = std::chrono::milliseconds(1500),
+                 .metadata = {{"used_at", "2026-01-01T00:00:00Z"}}});
+
+  const absl::Status received = FromGrpc(ToGrpc(status));
+
+  CHECK(received.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(received.message() == "The feedback token has been used.");
+  CHECK(ReasonOf(received) == errors::v1::REASON_TOKEN_USED);
+  const ErrorDetails details = DetailsOf(received);
+  REQUIRE(details.violations.size() == 1);
+  CHECK(details.violations[0].field == "token");
+  CHECK(details.retry_after == std::chrono::milliseconds(1500));
+  CHECK(details.metadata.at("used_at") == "2026-01-01T00:00:00Z");
+}
+
+TEST_CASE("every reason has a rule with a title, a remedy, an example and statuses that exist") {
+  const auto* reasons = errors::v1::Reason_descriptor();
+  for (int i = 0; i < reasons->value_count(); ++i) {
+    const auto reason = static_cast<Reason>(reasons->value(i)->number());
+    if (reason == errors::v1::REASON_UNSPECIFIED) continue;
+    INFO(ReasonName(reason));
+    const auto& rule = RuleOf(reason);
+    CHECK(rule.http_status() >= 400);
+    CHECK(rule.http_status() < 600);
+    CHECK(rule.grpc_code() >= 1);
+    CHECK(rule.grpc_code() <= 16);
+    CHECK_FALSE(rule.title().empty());
+    CHECK_FALSE(rule.remedy().empty());
+    CHECK_FALSE(rule.example().empty());
+    CHECK(ReasonOf(MakeError(reason, rule.example())) == reason);
+  }
+}
+
+TEST_CASE("a status that gRPC itself made gets the reason of its code") {
+  CHECK(ReasonOf(FromGrpc({grpc::StatusCode::UNAVAILABLE, "connection refused"})) ==
+        errors::v1::REASON_UNAVAILABLE);
+  CHECK(ReasonOf(FromGrpc({grpc::StatusCode::UNKNOWN, "?"})) == errors::v1::REASON_INTERNAL);
+}
+
+TEST_CASE("the cause of an internal error stays inside") {
+  const absl::Status stripped = StripInternal(InternalError("relation \"x\" does not exist"));
+  CHECK(stripped.message() == "An internal error occurred.");
+  CHECK(ReasonOf(stripped) == errors::v1::REASON_INTERNAL);
+  CHECK(StripInternal(ValidationError({{"a", "a is required."}})).message() == "a is required.");
+}
+
+}  // namespace
+}  // namespace verdict
