@@ -18,7 +18,9 @@ std::string TypeUrl() {
 
 template <typename Detail>
 void SetDetail(absl::Status& status, const Detail& detail) {
-  status.SetPayload(TypeUrl<Detail>(), absl::Cord(detail.SerializeAsString()));
+  const std::string bytes = detail.SerializeAsString();
+  // From a view: Debian's library lacks clang's instance of Cord(std::string&&).
+  status.SetPayload(TypeUrl<Detail>(), absl::Cord(absl::string_view(bytes)));
 }
 
 template <typename Detail>

@@ -27,7 +27,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
   google::rpc::Status details;
   if (!status.error_details().empty() && details.ParseFromString(status.error_details())) {
     for (const auto& detail : details.details()) {
-      result.SetPayload(detail.type_url(), absl::Cord(detail.value()));
+      result.SetPayload(detail.type_url(), absl::Cord(absl::string_view(detail.value())));
     }
   }
   return result;
