@@ -1,0 +1,85 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <google/protobuf/descriptor.h>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "verdict/options/v1/options.pb.h"
+
+// What JSON makes of messages, worked out once per type: so that reading and writing a field neither looks
+// into descriptors nor builds strings.
+namespace verdict::gateway {
+
+struct MessagePlan;
+
+// The JSON names of an enum: its values' names without the type's prefix, in lower case. The zero value
+// means absent and has none.
+struct EnumPlan {
+  absl::flat_hash_map<std::string_view, int> number_of;
+  absl::flat_hash_map<int, std::string> name_of;
+  std::string names;  // in the order of the contract: "span, trace, session"
+};
+
+// How one field is read and written.
+struct FieldPlan {
+  enum class Kind {
+    kBool,
+    kInt32,
+    kInt64,
+    kUint32,
+    kUint64,
+    kDouble,
+    kString,
+    kJson,
+    kEnum,
+    kTimestamp,
+    kMessage
+  };
+
+  const google::protobuf::FieldDescriptor* field = nullptr;
+  Kind kind = Kind::kString;              // of a map: of its values
+  int index = 0;                          // in MessagePlan::fields
+  std::string_view name = {};             // as in the contract and in JSON
+  std::string key = {};                   // `"name":`
+  const EnumPlan* enumeration = nullptr;  // of kEnum
+  const MessagePlan* message = nullptr;   // of kMessage
+  const FieldPlan* map_value = nullptr;   // of a map: the field `value` of its entry
+  const options::v1::FieldRule* rule = nullptr;
+
+  bool is_map() const { return map_value != nullptr; }
+  bool is_list() const { return field->is_repeated() && !is_map(); }
+};
+
+// How one type of message is read and written. At most 64 fields, so that a word can say which were seen.
+struct MessagePlan {
+  const google::protobuf::Descriptor* descriptor = nullptr;
+  std::vector<FieldPlan> fields = {};  // in the order of the contract
+  absl::flat_hash_map<std::string_view, const FieldPlan*> by_name = {};
+
+  const FieldPlan* Find(std::string_view name) const {
+    const auto found = by_name.find(name);
+    return found == by_name.end() ? nullptr : found->second;
+  }
+};
+
+// Makes plans and owns them. A plan never changes, and is safe to use from all threads; making one is not.
+class JsonPlans {
+ public:
+  // The plan of a message, and of every message in it. INTERNAL when one has no JSON form here (bytes,
+  // float, a map whose keys are not strings, a well-known type other than Timestamp, ...).
+  absl::StatusOr<const MessagePlan*> Make(const google::protobuf::Descriptor& descriptor);
+
+ private:
+  absl::Status MakeField(const google::protobuf::FieldDescriptor& field, FieldPlan& plan);
+  absl::StatusOr<const EnumPlan*> MakeEnum(const google::protobuf::EnumDescriptor& descriptor);
+
+  absl::flat_hash_map<const google::protobuf::Descriptor*, std::unique_ptr<MessagePlan>> messages_;
+  absl::flat_hash_map<const google::protobuf::EnumDescriptor*, std::unique_ptr<EnumPlan>> enums_;
+};
+
+}  // namespace verdict::gateway

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include <google/protobuf/message.h>
+
+#include "absl/status/status.h"
+#include "gateway/route_table.h"
+
+namespace verdict::gateway {
+
+// Objects and arrays nest at most this deep in a body.
+inline constexpr int kJsonDepthMax = 32;
+
+// Fills `request`, an empty message of the route's request type, from what the path, the query and the body
+// of a request say. `query` stands after the '?', undecoded; `body` is nullopt or empty when there is none.
+//
+// Strict: whatever is not exactly one JSON object of known members, each once and of its field's type, is
+// refused, and so are unknown or repeated query parameters (as far as the route's rules do not ignore them).
+// A null member equals an absent one. What values may be is for the services to check, by the fields' rules.
+// The time taken is linear in the length of the input, whatever it says.
+//
+// INVALID_JSON (with the byte offset), DUPLICATE_KEY, UNKNOWN_FIELD, INVALID_TEXT (U+0000), VALIDATION_ERROR
+// (a value of another type; a violation names the field), BAD_REQUEST (escapes of the query; a body where
+// there is none).
+absl::Status ReadRequest(const Match& match, std::string_view query, std::optional<std::string_view> body,
+                         google::protobuf::Message& request);
+
+// Fills an empty message from one JSON object, as ReadRequest does from a body.
+absl::Status ReadJson(const MessagePlan& plan, std::string_view json, google::protobuf::Message& message);
+
+}  // namespace verdict::gateway

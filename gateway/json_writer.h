@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <google/protobuf/message.h>
+
+#include "gateway/json_plan.h"
+#include "gateway/route_table.h"
+
+namespace verdict::gateway {
+
+// Appends `text`, which is UTF-8, as a JSON string with its quotes.
+void AppendJsonString(std::string_view text, std::string& out);
+
+// Appends the message as a JSON object without whitespace: fields that can be absent when they are set,
+// the others always; enums as lower-case names, those without a value left out; 64-bit integers as numbers,
+// times as RFC 3339 in UTC with milliseconds; the text of `json` fields as it is. No member is null.
+void AppendJson(const MessagePlan& plan, const google::protobuf::Message& message, std::string& out);
+
+// Appends the answer of a unary route: its response_body, or the whole message.
+void AppendResponse(const Route& route, const google::protobuf::Message& response, std::string& out);
+
+// Writes the messages of a streamed route as one object: everything of the first message, with the items of
+// all messages in the one array that `stream_into` names, and then what else later messages set.
+class ResponseStream {
+ public:
+  // `route` has stream_into, and outlives the stream.
+  explicit ResponseStream(const Route& route) : route_(route) {}
+
+  // Appends the next message.
+  void Append(const google::protobuf::Message& response, std::string& out);
+
+  // Appends the end. At least one message came before.
+  void Finish(std::string& out);
+
+ private:
+  const Route& route_;
+  bool has_begun_ = false;
+  bool has_items_ = false;
+  std::string trailer_;  // members of later messages
+};
+
+}  // namespace verdict::gateway
