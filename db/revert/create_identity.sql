@@ -1,0 +1,3 @@
+begin;
+drop table api_key, app_user, project, organization;
+commit;

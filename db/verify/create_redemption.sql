@@ -1,0 +1,3 @@
+begin;
+select project_id, jti, state, fp, exp, at from redemption where false;
+rollback;
