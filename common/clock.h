@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace verdict {
+
+// A point in time. Milliseconds throughout, so that what is shown is what is stored and compared.
+using Time = std::chrono::sys_time<std::chrono::milliseconds>;
+
+// Where the time comes from, so that tests can set it. Thread-safe.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Time Now() const = 0;
+};
+
+// The time of day.
+class SystemClock final : public Clock {
+ public:
+  Time Now() const override;
+};
+
+// Stands still until it is moved.
+class FakeClock final : public Clock {
+ public:
+  explicit FakeClock(Time now) : now_(now) {}
+
+  Time Now() const override;
+  void Set(Time now);
+  void Advance(std::chrono::milliseconds by);
+
+ private:
+  mutable absl::Mutex mutex_;
+  Time now_ ABSL_GUARDED_BY(mutex_);
+};
+
+// RFC 3339 in UTC with milliseconds: 2026-05-29T20:54:19.746Z. For years 0 to 9999.
+std::string FormatTime(Time time);
+
+// google.protobuf.Timestamp and back. FromProto rounds down to a millisecond.
+google::protobuf::Timestamp ToProto(Time time);
+Time FromProto(const google::protobuf::Timestamp& timestamp);
+
+}  // namespace verdict
