@@ -1,0 +1,48 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <span>
+
+#include <pqxx/result>
+
+#include "absl/status/statusor.h"
+#include "common/pg/param.h"
+#include "common/pg/statement.h"
+
+namespace verdict::pg {
+
+class Connection;
+class Watchdog;
+
+// One connection of its owner's own, for a thread that writes without pause. Connects when first used and
+// again after it was lost; while the database is away it tries again with growing, jittered pauses of at most
+// a second and refuses in between. Not thread-safe.
+class Session {
+ public:
+  explicit Session(ConnectionOptions options);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // As pg::Execute on a pool; blocks while connecting (2 seconds for each host at most).
+  template <typename... Args>
+  absl::StatusOr<pqxx::result> Execute(Access access, const Statement& statement, Args&&... args) {
+    const std::array<Param, sizeof...(Args)> params = {Param(std::forward<Args>(args))...};
+    return ExecuteParams(access, statement, params);
+  }
+
+ private:
+  absl::StatusOr<pqxx::result> ExecuteParams(Access access, const Statement& statement,
+                                             std::span<const Param> params);
+  absl::Status Connect();
+
+  const ConnectionOptions options_;
+  std::unique_ptr<Watchdog> watchdog_;
+  std::unique_ptr<Connection> connection_;
+  int failures_ = 0;  // attempts to connect since the last that succeeded
+  std::chrono::steady_clock::time_point next_attempt_ = {};
+};
+
+}  // namespace verdict::pg

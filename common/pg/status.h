@@ -1,0 +1,26 @@
+#pragma once
+
+#include <exception>
+
+#include "absl/status/status.h"
+
+namespace verdict::pg {
+
+// The metadata key under which an ALREADY_EXISTS of StatusOf names the unique constraint that was violated.
+inline constexpr char kConstraint[] = "constraint";
+
+// What an exception out of libpqxx means, for a statement that was certainly not stored:
+//   ALREADY_EXISTS     unique violation; metadata["constraint"] names the constraint, for the store to
+//   translate INVALID_TEXT       a text with U+0000, or one that is not UTF-8 DEADLINE_EXCEEDED
+//   statement_timeout, or cancelled UNAVAILABLE        connection lost or refused, server shutting down,
+//   read-only or out of resources, a lock or a
+//                      serializable transaction that could not be had; retry_after is set
+//   INTERNAL           everything else: a mistake in our SQL, or a rule of the schema that the service let
+//   pass
+// The message names no value of any row.
+absl::Status StatusOf(const std::exception& error);
+
+// The connection was lost while a write was being stored.
+absl::Status OutcomeUnknown();
+
+}  // namespace verdict::pg
