@@ -82,18 +82,18 @@ class Parser {
 
  private:
   struct Setting {
-    std::string name;
-    std::string help;
-    std::string standard;    // the default, as --help shows it
-    bool lone_flag = false;  // takes no value after a space
+    std::string name = {};
+    std::string help = {};
+    std::string standard = {};  // the default, as --help shows it
+    bool lone_flag = false;     // takes no value after a space
     bool required = false;
     bool given = false;
-    std::function<std::string(std::string_view text)> assign;  // returns the mistake, or nothing
-    std::function<std::string()> show;
+    std::function<std::string(std::string_view text)> assign = {};  // returns the mistake, or nothing
+    std::function<std::string()> show = {};
   };
   struct Rule {
-    std::function<bool()> holds;
-    std::string mistake;
+    std::function<bool()> holds = {};
+    std::string mistake = {};
   };
 
   template <typename T>
