@@ -1,0 +1,343 @@
+#include "cli/commands.h"
+
+#include <chrono>
+
+#include <boost/json.hpp>
+
+#include "cli/client.h"
+#include "cli/message.h"
+#include "common/clock.h"
+#include "common/status/macros.h"
+#include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
+#include "verdict/feedback/v1/prompt_service.grpc.pb.h"
+#include "verdict/token/v1/identity_service.grpc.pb.h"
+#include "verdict/token/v1/token_service.grpc.pb.h"
+
+namespace verdict::cli {
+namespace {
+
+namespace json = boost::json;
+using Answer = absl::StatusOr<json::object>;
+using Identity = token::v1::IdentityService::Stub;
+using Tokens = token::v1::TokenService::Stub;
+using Prompts = feedback::v1::PromptService::Stub;
+using Aggregator = aggregator::v1::AggregatorService::Stub;
+
+template <typename Request>
+Request RequestOf(const Invocation& invocation) {
+  Request request;
+  Fill(request, invocation, SystemClock().Now());
+  return request;
+}
+
+// Fills the request of a unary RPC from the options, and calls it.
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> CallFor(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                              Response*),
+                                 Client& client, const Invocation& invocation) {
+  const auto request = RequestOf<Request>(invocation);
+  return client.Call(method, request, ProjectOf(request, invocation));
+}
+
+// The run function of a command that is one unary RPC.
+template <auto kMethod>
+Answer Call(Client& client, const Invocation& invocation) {
+  ASSIGN_OR_RETURN(const auto response, CallFor(kMethod, client, invocation));
+  return ToJson(response);
+}
+
+template <typename Stub, typename Request, typename Response>
+Answer ListAll(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), Client& client,
+               const Invocation& invocation) {
+  auto request = RequestOf<Request>(invocation);
+  request.set_page_size(1000);
+  json::object all;
+  do {
+    ASSIGN_OR_RETURN(const Response response, client.Call(method, request, ProjectOf(request, invocation)));
+    request.set_page_token(response.next_page_token());
+    json::object page = ToJson(response);
+    page.erase("next_page_token");
+    const auto& [name, things] = *page.begin();
+    json::value& list = all.emplace(name, json::array()).first->value();
+    for (json::value& thing : page.begin()->value().get_array()) list.get_array().push_back(std::move(thing));
+  } while (!request.page_token().empty());
+  return all;
+}
+
+// The run function of a command that lists: all pages of a paged RPC.
+template <auto kMethod>
+Answer List(Client& client, const Invocation& invocation) {
+  return ListAll(kMethod, client, invocation);
+}
+
+Answer CreateKey(Client& client, const Invocation& invocation) {
+  ASSIGN_OR_RETURN(const auto response, CallFor(&Identity::CreateKey, client, invocation));
+  json::object answer = {{"id", response.key().id()}, {"key", response.secret()}};
+  for (const auto& [name, value] : ToJson(response.key())) answer.emplace(name, value);
+  return answer;
+}
+
+Answer RevokeToken(Client& client, const Invocation& invocation) {
+  if (invocation.Has("all")) return Call<&Tokens::RevokeAllTokens>(client, invocation);
+  RETURN_IF_ERROR(CallFor(&Tokens::RevokeToken, client, invocation).status());
+  return json::object{{"id", json::string(invocation.Get("TOKEN_ID"))}};
+}
+
+Answer ListFeedback(Client& client, const Invocation& invocation) {
+  const auto request = RequestOf<aggregator::v1::GetEntityFeedbackRequest>(invocation);
+  aggregator::v1::GetEntityFeedbackResponse all;
+  RETURN_IF_ERROR(client.Read(&Aggregator::GetEntityFeedback, request, ProjectOf(request, invocation),
+                              [&](const auto& part) { all.MergeFrom(part); }));
+  return ToJson(all);
+}
+
+constexpr Option kOrg = {.name = "org",
+                         .kind = Kind::kUuid,
+                         .value = "ID",
+                         .help = "The organization; `org list` shows its id.",
+                         .field = "org_id",
+                         .required = true};
+constexpr Option kProject = {.name = "project",
+                             .kind = Kind::kUuid,
+                             .value = "ID",
+                             .help = "The project; `project list` shows its id.",
+                             .field = "project_id",
+                             .required = true};
+constexpr Option kSlug = {.name = "SLUG",
+                          .argument = true,
+                          .help = "The prompt's name in paths, unique in the project.",
+                          .field = "slug",
+                          .required = true};
+
+// The entity that a token or feedback is for; `type` and `id` are the request's fields.
+constexpr Option EntityTypeOption(std::string_view field) {
+  return {.name = "type",
+          .kind = Kind::kChoice,
+          .value = "TYPE",
+          .help = "What kind of thing the feedback is on.",
+          .field = field,
+          .required = true,
+          .choices = types::v1::EntityType_descriptor};
+}
+constexpr Option EntityIdOption(std::string_view field) {
+  return {.name = "id",
+          .value = "TEXT",
+          .help = "Your id of that thing, 1 to 200 bytes.",
+          .field = field,
+          .required = true};
+}
+
+constexpr std::string_view kTokenService = "token-address";
+constexpr std::string_view kFeedbackService = "feedback-address";
+constexpr std::string_view kAggregatorService = "aggregator-address";
+
+std::vector<Command> IdentityCommands() {
+  return {
+      {.name = "org create",
+       .summary = "Create an organization.",
+       .options = {{.name = "NAME",
+                    .argument = true,
+                    .help = "Its display name.",
+                    .field = "name",
+                    .required = true}},
+       .service = kTokenService,
+       .example = "verdictctl org create Acme",
+       .next = "Give it a project: verdictctl project create --org ID NAME",
+       .run = Call<&Identity::CreateOrganization>},
+      {.name = "org list",
+       .summary = "List the organizations.",
+       .service = kTokenService,
+       .example = "verdictctl org list",
+       .run = List<&Identity::ListOrganizations>},
+      {.name = "project create",
+       .summary = "Create a project: a set of feedback with its own keys.",
+       .options = {kOrg,
+                   {.name = "NAME",
+                    .argument = true,
+                    .help = "Its display name, unique in the organization.",
+                    .field = "name",
+                    .required = true}},
+       .service = kTokenService,
+       .example = "verdictctl project create --org \"$ORG_ID\" support",
+       .next = "Say for whom its keys act: verdictctl user create --org ID --email EMAIL --name NAME",
+       .run = Call<&Identity::CreateProject>},
+      {.name = "project list",
+       .summary = "List an organization's projects.",
+       .options = {kOrg},
+       .service = kTokenService,
+       .example = "verdictctl project list --org \"$ORG_ID\"",
+       .run = List<&Identity::ListProjects>},
+      {.name = "user create",
+       .summary = "Create a user: someone for whom API keys act.",
+       .options =
+           {kOrg,
+            {.name = "email",
+             .value = "EMAIL",
+             .help = "E-mail address, unique in the organization.",
+             .field = "email",
+             .required = true},
+            {.name = "name", .value = "NAME", .help = "Display name.", .field = "name", .required = true}},
+       .service = kTokenService,
+       .example = "verdictctl user create --org \"$ORG_ID\" --email alice@example.com --name Alice",
+       .next = "Make a key for the user: verdictctl key create --project ID --user ID",
+       .run = Call<&Identity::CreateUser>},
+      {.name = "user list",
+       .summary = "List an organization's users.",
+       .options = {kOrg},
+       .service = kTokenService,
+       .example = "verdictctl user list --org \"$ORG_ID\"",
+       .run = List<&Identity::ListUsers>},
+      {.name = "key create",
+       .summary = "Create an API key. Its text is shown this once.",
+       .options = {kProject,
+                   {.name = "user",
+                    .kind = Kind::kUuid,
+                    .value = "ID",
+                    .help = "The user that the key acts for; `user list` shows the id.",
+                    .field = "user_id",
+                    .required = true},
+                   {.name = "scopes",
+                    .kind = Kind::kChoices,
+                    .value = "a,b",
+                    .help = "What the key may be used for; token,write,read unless told.",
+                    .field = "scopes",
+                    .choices = options::v1::Scope_descriptor},
+                   {.name = "expires-in",
+                    .kind = Kind::kDuration,
+                    .value = "30d",
+                    .help = "When the key ends; never unless told.",
+                    .field = "expires_at"}},
+       .service = kTokenService,
+       .example = "verdictctl key create --project \"$PROJECT_ID\" --user \"$USER_ID\" --scopes token,write "
+                  "--expires-in 30d",
+       .next = "Send it as `Authorization: Bearer KEY`. Feedback on completions needs a prompt: verdictctl "
+               "prompt create --project ID SLUG",
+       .run = CreateKey},
+      {.name = "key list",
+       .summary = "List a project's API keys, without their texts.",
+       .options = {kProject},
+       .service = kTokenService,
+       .example = "verdictctl key list --project \"$PROJECT_ID\"",
+       .run = List<&Identity::ListKeys>},
+      {.name = "key revoke",
+       .summary = "Revoke an API key: refused everywhere within 5 seconds.",
+       .options = {{.name = "ID",
+                    .argument = true,
+                    .kind = Kind::kUuid,
+                    .help = "The key's id; `key list` shows it.",
+                    .field = "id",
+                    .required = true},
+                   {.name = "with-tokens",
+                    .kind = Kind::kSwitch,
+                    .help = "Revoke all feedback tokens of the key's project too: it may have minted them.",
+                    .field = "with_tokens"}},
+       .service = kTokenService,
+       .example = "verdictctl key revoke --with-tokens \"$KEY_ID\"",
+       .run = Call<&Identity::RevokeKey>},
+  };
+}
+
+std::vector<Command> PromptCommands() {
+  return {
+      {.name = "prompt create",
+       .summary = "Create a prompt: what completions are made of.",
+       .options = {kProject, kSlug},
+       .service = kFeedbackService,
+       .example = "verdictctl prompt create --project \"$PROJECT_ID\" support-bot",
+       .next = "Post feedback to /v1/prompts/SLUG/completions/COMPLETION_ID/feedback",
+       .run = Call<&Prompts::CreatePrompt>},
+      {.name = "prompt get",
+       .summary = "Show a prompt.",
+       .options = {kProject, kSlug},
+       .service = kFeedbackService,
+       .example = "verdictctl prompt get --project \"$PROJECT_ID\" support-bot",
+       .run = Call<&Prompts::GetPrompt>},
+      {.name = "prompt list",
+       .summary = "List a project's prompts.",
+       .options = {kProject},
+       .service = kFeedbackService,
+       .example = "verdictctl prompt list --project \"$PROJECT_ID\"",
+       .run = List<&Prompts::ListPrompts>},
+  };
+}
+
+std::vector<Command> TokenCommands() {
+  return {
+      {.name = "token mint",
+       .summary = "Mint a single-use feedback token.",
+       .options = {kProject,
+                   EntityTypeOption("resource_type"),
+                   EntityIdOption("resource_id"),
+                   {.name = "expires-in",
+                    .kind = Kind::kDuration,
+                    .value = "1h",
+                    .help = "How long it can be redeemed, at most 24h; 1h unless told.",
+                    .field = "expires_in_seconds"},
+                   {.name = "subject-id",
+                    .value = "TEXT",
+                    .help = "Your id of the end user that the feedback will belong to; none: anonymous.",
+                    .field = "subject.id"},
+                   {.name = "subject-email",
+                    .value = "EMAIL",
+                    .help = "The end user's e-mail address; readable in the token.",
+                    .field = "subject.email"},
+                   {.name = "subject-name",
+                    .value = "NAME",
+                    .help = "The end user's name; readable in the token.",
+                    .field = "subject.name"}},
+       .service = kTokenService,
+       .example =
+           "verdictctl token mint --project \"$PROJECT_ID\" --type eval_run --id run-42 --expires-in 2h",
+       .next = "The browser redeems it: POST /api/v1/feedback with `Authorization: Bearer TOKEN`",
+       .run = Call<&Tokens::MintToken>},
+      {.name = "token verify",
+       .summary = "Show what a token is for, without consuming it.",
+       .options = {kProject,
+                   {.name = "TOKEN",
+                    .argument = true,
+                    .help = "The token's text.",
+                    .field = "token",
+                    .required = true}},
+       .service = kTokenService,
+       .example = "verdictctl token verify --project \"$PROJECT_ID\" \"$TOKEN\"",
+       .run = Call<&Tokens::VerifyToken>},
+      {.name = "token revoke",
+       .summary = "Revoke a token, or all tokens of a project, at once.",
+       .options = {kProject,
+                   {.name = "TOKEN_ID",
+                    .argument = true,
+                    .kind = Kind::kUuid,
+                    .help = "The token's id, as `token mint` printed it.",
+                    .field = "id",
+                    .instead = "all"},
+                   {.name = "all",
+                    .kind = Kind::kSwitch,
+                    .help = "Revoke every token of the project that was minted until now."}},
+       .service = kTokenService,
+       .example = "verdictctl token revoke --project \"$PROJECT_ID\" --all",
+       .run = RevokeToken},
+  };
+}
+
+std::vector<Command> FeedbackCommands() {
+  return {
+      {.name = "feedback list",
+       .summary = "List all feedback on an entity.",
+       .options = {kProject, EntityTypeOption("entity_type"), EntityIdOption("entity_id")},
+       .service = kAggregatorService,
+       .example = "verdictctl feedback list --project \"$PROJECT_ID\" --type span --id completion-7",
+       .run = ListFeedback},
+  };
+}
+
+}  // namespace
+
+std::vector<Command> Commands() {
+  std::vector<Command> commands;
+  for (auto& part : {IdentityCommands(), PromptCommands(), TokenCommands(), FeedbackCommands()}) {
+    commands.insert(commands.end(), part.begin(), part.end());
+  }
+  return commands;
+}
+
+}  // namespace verdict::cli
