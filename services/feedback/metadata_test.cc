@@ -1,0 +1,60 @@
+#include "services/feedback/metadata.h"
+
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "common/status/error.h"
+
+namespace verdict::feedback {
+namespace {
+
+std::string Nested(int depth) {
+  std::string text = "1";
+  for (int i = 0; i < depth; ++i) text = "{\"a\":" + text + "}";
+  return text;
+}
+
+TEST_CASE("a JSON object is metadata") {
+  const std::string text = GENERATE(
+      as<std::string>(), "{}", " {\"a\": [1, -0, 2.5e3, 1e308, true, null, \"\\u00e9\\ud83d\\ude00\"]}\n",
+      R"({"id":9007199254740993123456789})", Nested(32), "{\"a\":1." + std::string(900, '3') + "}");
+  CAPTURE(text);
+  CHECK(CheckMetadata(text).ok());
+}
+
+TEST_CASE("anything else is not") {
+  const std::string text =
+      GENERATE(as<std::string>(), "", " ", "[]", "1", "\"a\"", "null", "{", "{}{}", "{} x", "{\"a\":1,}",
+               "{'a':1}", "{\"a\":01}", "{\"a\":NaN}", "{\"a\":\"\xff\"}", "{\"a\":\"\\ud800\"}",
+               "\xef\xbb\xbf{}", "{/**/}", Nested(33), "{\"a\":1e400}", "{\"a\":-1e400}", "{\"a\":1e-400}",
+               "{\"a\":1e-20000}", "{\"a\":1e999999999999}", "{\"a\":" + std::string(400, '9') + "}",
+               "{\"a\":1." + std::string(1000, '3') + "}");
+  CAPTURE(text);
+  CHECK(ReasonOf(CheckMetadata(text)) == errors::v1::REASON_VALIDATION_ERROR);
+}
+
+TEST_CASE("U+0000 in metadata is refused by name, in keys and values, escaped or not") {
+  const std::string text =
+      GENERATE(as<std::string>(), R"({"a":"b\u0000c"})", R"({"a\u0000":1})", R"([{"a":"\u0000"}])");
+  CAPTURE(text);
+  const Reason reason = ReasonOf(CheckMetadata(text));
+  CHECK(reason == (text[0] == '{' ? errors::v1::REASON_INVALID_TEXT : errors::v1::REASON_VALIDATION_ERROR));
+}
+
+TEST_CASE("a hostile text of any length is refused in linear time") {
+  CHECK_FALSE(CheckMetadata(std::string(1 << 20, '[')).ok());
+  CHECK_FALSE(CheckMetadata("{\"a\":" + std::string(1 << 20, '1') + "}").ok());
+  CHECK_FALSE(CheckMetadata("{\"a\":" + std::string(1 << 20, '{')).ok());
+}
+
+TEST_CASE("equal metadata have one canonical text") {
+  CHECK(CanonicalMetadata(R"({"b": [1, {"y":2,"x":1}], "a": "\u00e9"})") ==
+        CanonicalMetadata("{\"a\":\"é\",\n \"b\":[1,{\"x\":1,\"y\":2}]}"));
+  CHECK(CanonicalMetadata(R"({"a":[1,2]})") != CanonicalMetadata(R"({"a":[2,1]})"));
+  CHECK(CanonicalMetadata(R"({"a":"1"})") != CanonicalMetadata(R"({"a":1})"));
+  CHECK(CanonicalMetadata(R"({"a":{"b":1}})") != CanonicalMetadata(R"({"a":{},"b":1})"));
+}
+
+}  // namespace
+}  // namespace verdict::feedback
