@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,6 +67,16 @@ struct MessagePlan {
     return found == by_name.end() ? nullptr : found->second;
   }
 };
+
+// A field, from the outermost message inwards; never empty.
+using FieldPath = std::vector<const FieldPlan*>;
+
+// The field that `dotted` names (created_by.id), if it can be told by one text: neither a message nor `json`
+// nor repeated, nor inside of what is.
+std::optional<FieldPath> ResolvePath(const MessagePlan& plan, std::string_view dotted);
+
+// The path as JSON and queries spell it: created_by.id
+std::string ToString(const FieldPath& path);
 
 // Makes plans and owns them. A plan never changes, and is safe to use from all threads; making one is not.
 class JsonPlans {

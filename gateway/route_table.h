@@ -18,12 +18,6 @@
 
 namespace verdict::gateway {
 
-// A field of the request, from the outermost message inwards; never empty.
-using FieldPath = std::vector<const FieldPlan*>;
-
-// The path as JSON and queries spell it: created_by.id
-std::string ToString(const FieldPath& path);
-
 // One REST route: a binding of `google.api.http` on an RPC. Lives as long as its RouteTable.
 struct Route {
   const google::protobuf::MethodDescriptor* method = nullptr;

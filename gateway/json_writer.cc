@@ -1,0 +1,235 @@
+#include "gateway/json_writer.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include "gateway/timestamp.h"
+
+namespace verdict::gateway {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+using google::protobuf::Timestamp;
+using Kind = FieldPlan::Kind;
+
+constexpr int kSingular = -1;
+
+template <typename Number>
+void AppendNumber(Number number, std::string& out) {
+  char text[32];  // the longest double has 24 characters
+  out.append(text, std::to_chars(text, text + sizeof text, number).ptr);
+}
+
+// The value of a field, or one element of a list.
+template <typename Value>
+Value Get(const Message& message, const FieldDescriptor* field, int index,
+          Value (Reflection::*get)(const Message&, const FieldDescriptor*) const,
+          Value (Reflection::*get_repeated)(const Message&, const FieldDescriptor*, int) const) {
+  const Reflection& reflection = *message.GetReflection();
+  return index == kSingular ? (reflection.*get)(message, field)
+                            : (reflection.*get_repeated)(message, field, index);
+}
+
+const Message& GetMessage(const Message& message, const FieldDescriptor* field, int index) {
+  const Reflection& reflection = *message.GetReflection();
+  return index == kSingular ? reflection.GetMessage(message, field)
+                            : reflection.GetRepeatedMessage(message, field, index);
+}
+
+const std::string& GetString(const Message& message, const FieldDescriptor* field, int index,
+                             std::string& scratch) {
+  const Reflection& reflection = *message.GetReflection();
+  return index == kSingular ? reflection.GetStringReference(message, field, &scratch)
+                            : reflection.GetRepeatedStringReference(message, field, index, &scratch);
+}
+
+void AppendValue(const FieldPlan& plan, const Message& message, int index, std::string& out) {
+  const FieldDescriptor* const field = plan.field;
+  std::string scratch;
+  switch (plan.kind) {
+    case Kind::kBool:
+      out +=
+          Get(message, field, index, &Reflection::GetBool, &Reflection::GetRepeatedBool) ? "true" : "false";
+      return;
+    case Kind::kInt32:
+      return AppendNumber(Get(message, field, index, &Reflection::GetInt32, &Reflection::GetRepeatedInt32),
+                          out);
+    case Kind::kInt64:
+      return AppendNumber(Get(message, field, index, &Reflection::GetInt64, &Reflection::GetRepeatedInt64),
+                          out);
+    case Kind::kUint32:
+      return AppendNumber(Get(message, field, index, &Reflection::GetUInt32, &Reflection::GetRepeatedUInt32),
+                          out);
+    case Kind::kUint64:
+      return AppendNumber(Get(message, field, index, &Reflection::GetUInt64, &Reflection::GetRepeatedUInt64),
+                          out);
+    case Kind::kDouble:
+      return AppendNumber(Get(message, field, index, &Reflection::GetDouble, &Reflection::GetRepeatedDouble),
+                          out);
+    case Kind::kString:
+      return AppendJsonString(GetString(message, field, index, scratch), out);
+    case Kind::kJson:
+      out += GetString(message, field, index, scratch);
+      return;
+    case Kind::kEnum: {
+      const int number =
+          Get(message, field, index, &Reflection::GetEnumValue, &Reflection::GetRepeatedEnumValue);
+      const auto name = plan.enumeration->name_of.find(number);
+      return AppendJsonString(name == plan.enumeration->name_of.end() ? "" : name->second, out);
+    }
+    case Kind::kTimestamp: {
+      const Message& time = GetMessage(message, field, index);
+      out += '"';
+      AppendTimestamp(static_cast<const Timestamp&>(time), out);
+      out += '"';
+      return;
+    }
+    case Kind::kMessage:
+      return AppendJson(*plan.message, GetMessage(message, field, index), out);
+  }
+}
+
+void AppendMap(const FieldPlan& plan, const Message& message, std::string& out) {
+  const Reflection& reflection = *message.GetReflection();
+  std::string scratch;
+  out += '{';
+  for (int i = 0; i < reflection.FieldSize(message, plan.field); ++i) {
+    if (i > 0) out += ',';
+    const Message& entry = reflection.GetRepeatedMessage(message, plan.field, i);
+    AppendJsonString(GetString(entry, entry.GetDescriptor()->map_key(), kSingular, scratch), out);
+    out += ':';
+    AppendValue(*plan.map_value, entry, kSingular, out);
+  }
+  out += '}';
+}
+
+// Appends the elements of a list, with commas between them.
+void AppendElements(const FieldPlan& plan, const Message& message, std::string& out) {
+  const int size = message.GetReflection()->FieldSize(message, plan.field);
+  for (int i = 0; i < size; ++i) {
+    if (i > 0) out += ',';
+    AppendValue(plan, message, i, out);
+  }
+}
+
+// Whether the field shows.
+bool Shows(const FieldPlan& plan, const Message& message) {
+  if (plan.field->is_repeated()) return true;
+  const Reflection& reflection = *message.GetReflection();
+  switch (plan.kind) {
+    case Kind::kEnum:
+      return plan.enumeration->name_of.contains(reflection.GetEnumValue(message, plan.field));
+    case Kind::kJson:  // empty is no JSON text
+      return reflection.HasField(message, plan.field);
+    case Kind::kDouble:  // JSON has no word for the others
+      if (!std::isfinite(reflection.GetDouble(message, plan.field))) return false;
+      [[fallthrough]];
+    default:
+      return !plan.field->has_presence() || reflection.HasField(message, plan.field);
+  }
+}
+
+void AppendField(const FieldPlan& plan, const Message& message, std::string& out) {
+  if (plan.is_map()) return AppendMap(plan, message, out);
+  if (!plan.is_list()) return AppendValue(plan, message, kSingular, out);
+  out += '[';
+  AppendElements(plan, message, out);
+  out += ']';
+}
+
+// Appends `"name":value,` for every field that shows, but for `left_out`.
+void AppendMembers(const MessagePlan& plan, const Message& message, const FieldPlan* left_out,
+                   std::string& out) {
+  for (const FieldPlan& field : plan.fields) {
+    if (&field == left_out || !Shows(field, message)) continue;
+    out += field.key;
+    AppendField(field, message, out);
+    out += ',';
+  }
+}
+
+}  // namespace
+
+void AppendJsonString(std::string_view text, std::string& out) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  out += '"';
+  size_t start = 0;  // of what is not yet appended
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
+    out += text.substr(start, i - start);
+    start = i + 1;
+    out += '\\';
+    switch (byte) {
+      case '"':
+      case '\\':
+        out += text[i];
+        break;
+      case '\n':
+        out += 'n';
+        break;
+      case '\r':
+        out += 'r';
+        break;
+      case '\t':
+        out += 't';
+        break;
+      default:
+        out += "u00";
+        out += kHex[byte >> 4];
+        out += kHex[byte & 15];
+    }
+  }
+  out += text.substr(start);
+  out += '"';
+}
+
+void AppendJson(const MessagePlan& plan, const Message& message, std::string& out) {
+  out += '{';
+  AppendMembers(plan, message, nullptr, out);
+  if (out.back() == ',') {
+    out.back() = '}';
+  } else {
+    out += '}';
+  }
+}
+
+void AppendResponse(const Route& route, const Message& response, std::string& out) {
+  if (route.response_body) return AppendField(*route.response_body, response, out);
+  AppendJson(*route.response_plan, response, out);
+}
+
+void ResponseStream::Append(const Message& response, std::string& out) {
+  const FieldPlan& items = *route_.stream_into;
+  if (!has_begun_) {
+    has_begun_ = true;
+    out += '{';
+    AppendMembers(*route_.response_plan, response, &items, out);
+    out += items.key;
+    out += '[';
+  } else {
+    for (const FieldPlan& field : route_.response_plan->fields) {
+      if (&field == &items || !response.GetReflection()->HasField(response, field.field)) continue;
+      trailer_ += ',';
+      trailer_ += field.key;
+      AppendField(field, response, trailer_);
+    }
+  }
+  if (response.GetReflection()->FieldSize(response, items.field) == 0) return;
+  if (has_items_) out += ',';
+  has_items_ = true;
+  AppendElements(items, response, out);
+}
+
+void ResponseStream::Finish(std::string& out) {
+  out += ']';
+  out += trailer_;
+  out += '}';
+}
+
+}  // namespace verdict::gateway

@@ -1,0 +1,212 @@
+#include "gateway/route_table.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "gateway/url.h"
+#include "google/api/annotations.pb.h"
+
+namespace verdict::gateway {
+namespace {
+
+using google::api::HttpRule;
+using google::protobuf::Message;
+using google::protobuf::MessageFactory;
+using google::protobuf::MethodDescriptor;
+
+absl::Status Unservable(const MethodDescriptor& method, const std::string& why) {
+  return InternalError(absl::StrCat(method.full_name(), ": ", why));
+}
+
+bool HasCaller(const options::v1::AuthRule& auth) {
+  return auth.scope() != options::v1::SCOPE_UNSPECIFIED || auth.public_() || auth.admin();
+}
+
+std::vector<std::string_view> Split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const size_t end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::pair<std::string_view, const std::string*> VerbAndTemplate(const HttpRule& rule) {
+  switch (rule.pattern_case()) {
+    case HttpRule::kGet:
+      return {"GET", &rule.get()};
+    case HttpRule::kPut:
+      return {"PUT", &rule.put()};
+    case HttpRule::kPost:
+      return {"POST", &rule.post()};
+    case HttpRule::kDelete:
+      return {"DELETE", &rule.delete_()};
+    case HttpRule::kPatch:
+      return {"PATCH", &rule.patch()};
+    default:
+      return {"", nullptr};
+  }
+}
+
+// Fills what stands in the contract but for the path.
+absl::StatusOr<std::unique_ptr<Route>> MakeRoute(const MethodDescriptor& method, const HttpRule& rule,
+                                                 JsonPlans& plans) {
+  auto route = std::make_unique<Route>();
+  const auto [verb, path_template] = VerbAndTemplate(rule);
+  if (!path_template) return Unservable(method, "its route has no verb");
+  route->method = &method;
+  route->rpc = absl::StrCat("/", method.service()->full_name(), "/", method.name());
+  route->verb = verb;
+  route->path_template = *path_template;
+  route->auth = &method.options().GetExtension(options::v1::auth);
+  route->rest = &method.options().GetExtension(options::v1::rest);
+  route->request = MessageFactory::generated_factory()->GetPrototype(method.input_type());
+  route->response = MessageFactory::generated_factory()->GetPrototype(method.output_type());
+  ASSIGN_OR_RETURN(route->request_plan, plans.Make(*method.input_type()));
+  ASSIGN_OR_RETURN(route->response_plan, plans.Make(*method.output_type()));
+  if (!rule.body().empty() && rule.body() != "*") return Unservable(method, "its body is neither * nor none");
+  route->has_body = !rule.body().empty();
+  if (!rule.response_body().empty()) {
+    route->response_body = route->response_plan->Find(rule.response_body());
+    if (!route->response_body) return Unservable(method, "its response_body is no field");
+  }
+  if (method.client_streaming()) return Unservable(method, "requests cannot be streamed");
+  if (method.server_streaming()) {
+    route->stream_into = route->response_plan->Find(route->rest->stream_into());
+    if (!route->stream_into || !route->stream_into->is_list()) {
+      return Unservable(method, "stream_into does not name its list");
+    }
+  }
+  return route;
+}
+
+bool NeedsDecoding(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return c == '%' || c <= '\0'; });
+}
+
+}  // namespace
+
+// A prefix of paths: what may follow it, and what a path that ends here leads to.
+struct RouteTable::Node {
+  std::map<std::string, std::unique_ptr<Node>, std::less<>> literals;
+  std::unique_ptr<Node> variable;
+  std::optional<PathRoutes> path;
+};
+
+RouteTable::RouteTable() : root_(std::make_unique<Node>()) {}
+RouteTable::RouteTable(RouteTable&&) noexcept = default;
+RouteTable& RouteTable::operator=(RouteTable&&) noexcept = default;
+RouteTable::~RouteTable() = default;
+
+absl::StatusOr<RouteTable> RouteTable::Build(
+    std::span<const google::protobuf::ServiceDescriptor* const> services) {
+  RouteTable table;
+  for (const auto* service : services) {
+    for (int i = 0; i < service->method_count(); ++i) RETURN_IF_ERROR(table.Add(*service->method(i)));
+  }
+  return table;
+}
+
+absl::Status RouteTable::Add(const MethodDescriptor& method) {
+  const auto& auth = method.options().GetExtension(options::v1::auth);
+  if (!HasCaller(auth)) return Unservable(method, "it has no rule who may call it");
+  if (!method.options().HasExtension(google::api::http)) return absl::OkStatus();
+  if (auth.admin()) return Unservable(method, "an admin RPC has no route");
+
+  ASSIGN_OR_RETURN(std::unique_ptr<Route> route,
+                   MakeRoute(method, method.options().GetExtension(google::api::http), plans_));
+  if (route->path_template.empty() || route->path_template[0] != '/') {
+    return Unservable(method, "its path does not begin with /");
+  }
+  Node* node = root_.get();
+  std::set<FieldPath> bound;
+  for (const std::string_view segment : Split(std::string_view(route->path_template).substr(1), '/')) {
+    std::unique_ptr<Node>* next = nullptr;
+    if (segment.size() > 2 && segment.front() == '{' && segment.back() == '}') {
+      const auto field = ResolvePath(*route->request_plan, segment.substr(1, segment.size() - 2));
+      if (!field || !bound.insert(*field).second) {
+        return Unservable(method, absl::StrCat(std::string(segment), " is not a field that a path can set"));
+      }
+      route->variables.push_back(*field);
+      next = &node->variable;
+    } else if (segment.empty() || segment.find_first_of("{}*:%") != std::string_view::npos) {
+      return Unservable(method, "its path has a segment that is neither {field} nor plain text");
+    } else {
+      next = &node->literals[std::string(segment)];
+    }
+    if (!*next) *next = std::make_unique<Node>();
+    node = next->get();
+  }
+
+  if (!node->path) node->path.emplace();
+  PathRoutes& path = *node->path;
+  std::set<std::string_view> verbs = {route->verb};
+  for (const auto& other : path.routes) {
+    if (!verbs.insert(other->verb).second) {
+      return Unservable(method, absl::StrCat("its route is that of ", other->method->full_name()));
+    }
+  }
+  path.cors = path.cors || route->rest->cors();
+  if (verbs.contains("GET")) verbs.insert("HEAD");
+  if (path.cors) verbs.insert("OPTIONS");
+  path.allow.clear();
+  for (const std::string_view verb : verbs) {
+    if (!path.allow.empty()) path.allow += ", ";
+    path.allow += verb;
+  }
+  routes_.push_back(route.get());
+  path.routes.push_back(std::move(route));
+  return absl::OkStatus();
+}
+
+const PathRoutes* RouteTable::Search(const Node& node, std::string_view rest, Match& match) {
+  if (rest.empty()) return node.path ? &*node.path : nullptr;
+  if (rest.front() != '/') return nullptr;
+  const std::string_view segment = rest.substr(1, rest.find('/', 1) - 1);
+  rest.remove_prefix(1 + segment.size());
+  if (const auto literal = node.literals.find(segment); literal != node.literals.end()) {
+    if (const PathRoutes* found = Search(*literal->second, rest, match)) return found;
+  }
+  if (!node.variable || segment.empty() || segment == "." || segment == "..") return nullptr;
+  match.variables.push_back(segment);
+  const PathRoutes* found = Search(*node.variable, rest, match);
+  if (!found) match.variables.pop_back();
+  return found;
+}
+
+Match RouteTable::Find(std::string_view method, std::string_view raw_path) const {
+  Match match;
+  match.path = Search(*root_, raw_path, match);
+  if (!match.path) {
+    match.status = MakeError(errors::v1::REASON_ROUTE_NOT_FOUND, "No route matches this path.");
+    return match;
+  }
+  const std::string_view verb = method == "HEAD" ? "GET" : method;
+  for (const auto& route : match.path->routes) {
+    if (route->verb == verb) match.route = route.get();
+  }
+  if (!match.route) {
+    match.status =
+        MakeError(errors::v1::REASON_METHOD_NOT_ALLOWED, "This path takes " + match.path->allow + " only.",
+                  {.metadata = {{"allow", match.path->allow}}});
+    return match;
+  }
+  for (size_t i = 0; i < match.variables.size() && match.status.ok(); ++i) {
+    std::string_view& variable = match.variables[i];
+    if (!NeedsDecoding(variable)) continue;
+    std::string& decoded = *match.decoded.emplace_back(std::make_unique<std::string>());
+    match.status =
+        AppendPercentDecoded(variable, PlusSign::kIsPlus, ToString(match.route->variables[i]), decoded);
+    variable = decoded;
+  }
+  return match;
+}
+
+}  // namespace verdict::gateway

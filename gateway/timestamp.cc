@@ -1,0 +1,124 @@
+#include "gateway/timestamp.h"
+
+#include <chrono>
+
+namespace verdict::gateway {
+namespace {
+
+using google::protobuf::Timestamp;
+using std::chrono::days;
+using std::chrono::sys_days;
+using std::chrono::sys_seconds;
+using std::chrono::year;
+using std::chrono::year_month_day;
+
+constexpr sys_seconds kFirst = sys_days(year(1) / 1 / 1);
+constexpr sys_seconds kEnd = sys_days(year(10000) / 1 / 1);
+
+void AppendDigits(unsigned value, size_t width, std::string& out) {
+  out.append(width, '0');
+  for (size_t i = out.size(); width > 0; --width, value /= 10) out[--i] = static_cast<char>('0' + value % 10);
+}
+
+// Takes exactly `width` digits, or `separator`, off the front of a text.
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : rest_(text) {}
+
+  std::optional<int> Digits(size_t width) {
+    int value = 0;
+    if (rest_.size() < width) return std::nullopt;
+    for (const char digit : rest_.substr(0, width)) {
+      if (digit < '0' || digit > '9') return std::nullopt;
+      value = value * 10 + (digit - '0');
+    }
+    rest_.remove_prefix(width);
+    return value;
+  }
+  // One of two characters.
+  bool Take(char character, char other) {
+    if (rest_.empty() || (rest_.front() != character && rest_.front() != other)) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+  bool Take(char character) { return Take(character, character); }
+  bool AtDigit() const { return !rest_.empty() && rest_.front() >= '0' && rest_.front() <= '9'; }
+  bool AtEnd() const { return rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+};
+
+}  // namespace
+
+void AppendTimestamp(const Timestamp& time, std::string& out) {
+  const sys_seconds seconds{std::chrono::seconds(time.seconds())};
+  const sys_days day = std::chrono::floor<days>(seconds);
+  const year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(seconds - day);
+  AppendDigits(static_cast<unsigned>(static_cast<int>(date.year())), 4, out);
+  out += '-';
+  AppendDigits(static_cast<unsigned>(date.month()), 2, out);
+  out += '-';
+  AppendDigits(static_cast<unsigned>(date.day()), 2, out);
+  out += 'T';
+  AppendDigits(static_cast<unsigned>(clock.hours().count()), 2, out);
+  out += ':';
+  AppendDigits(static_cast<unsigned>(clock.minutes().count()), 2, out);
+  out += ':';
+  AppendDigits(static_cast<unsigned>(clock.seconds().count()), 2, out);
+  out += '.';
+  AppendDigits(static_cast<unsigned>(time.nanos()) / 1'000'000, 3, out);
+  out += 'Z';
+}
+
+std::optional<Timestamp> ParseTimestamp(std::string_view text) {
+  Scanner scanner(text);
+  const auto years = scanner.Digits(4);
+  if (!years || !scanner.Take('-')) return std::nullopt;
+  const auto months = scanner.Digits(2);
+  if (!months || !scanner.Take('-')) return std::nullopt;
+  const auto day_of_month = scanner.Digits(2);
+  if (!day_of_month || !scanner.Take('T', 't')) return std::nullopt;
+  const auto hours = scanner.Digits(2);
+  if (!hours || *hours > 23 || !scanner.Take(':')) return std::nullopt;
+  const auto minutes = scanner.Digits(2);
+  if (!minutes || *minutes > 59 || !scanner.Take(':')) return std::nullopt;
+  const auto seconds = scanner.Digits(2);
+  if (!seconds || *seconds > 59) return std::nullopt;
+  const year_month_day date =
+      year(*years) / static_cast<unsigned>(*months) / static_cast<unsigned>(*day_of_month);
+  if (!date.ok()) return std::nullopt;
+
+  int nanos = 0;
+  if (scanner.Take('.')) {
+    if (!scanner.AtDigit()) return std::nullopt;
+    for (int unit = 100'000'000; scanner.AtDigit(); unit /= 10) {
+      if (unit == 0) return std::nullopt;
+      nanos += *scanner.Digits(1) * unit;
+    }
+  }
+
+  std::chrono::minutes offset{0};
+  if (!scanner.Take('Z', 'z')) {
+    const bool is_west = scanner.Take('-');
+    if (!is_west && !scanner.Take('+')) return std::nullopt;
+    const auto offset_hours = scanner.Digits(2);
+    if (!offset_hours || *offset_hours > 23 || !scanner.Take(':')) return std::nullopt;
+    const auto offset_minutes = scanner.Digits(2);
+    if (!offset_minutes || *offset_minutes > 59) return std::nullopt;
+    offset = std::chrono::hours(*offset_hours) + std::chrono::minutes(*offset_minutes);
+    if (is_west) offset = -offset;
+  }
+  if (!scanner.AtEnd()) return std::nullopt;
+
+  const sys_seconds time = sys_days(date) + std::chrono::hours(*hours) + std::chrono::minutes(*minutes) +
+                           std::chrono::seconds(*seconds) - offset;
+  if (time < kFirst || time >= kEnd) return std::nullopt;
+  Timestamp timestamp;
+  timestamp.set_seconds(time.time_since_epoch().count());
+  timestamp.set_nanos(nanos);
+  return timestamp;
+}
+
+}  // namespace verdict::gateway
