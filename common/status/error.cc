@@ -127,10 +127,7 @@ std::string_view ReasonName(Reason reason) {
 }
 
 const errors::v1::ReasonRule& RuleOf(Reason reason) {
-  return errors::v1::Reason_descriptor()
-      ->FindValueByNumber(reason)
-      ->options()
-      .GetExtension(errors::v1::rule);
+  return errors::v1::Reason_descriptor()->FindValueByNumber(reason)->options().GetExtension(errors::v1::rule);
 }
 
 absl::Status StripInternal(const absl::Status& status) {

@@ -7,10 +7,9 @@
 #define VERDICT_CONCAT(a, b) VERDICT_CONCAT_INNER(a, b)
 
 // Returns from the function when the expression's Status is an error.
-#define RETURN_IF_ERROR(expression)                                         \
-  do {                                                                      \
-    if (absl::Status return_if_error = (expression); !return_if_error.ok()) \
-      return return_if_error;                                               \
+#define RETURN_IF_ERROR(expression)                                                                 \
+  do {                                                                                              \
+    if (absl::Status return_if_error = (expression); !return_if_error.ok()) return return_if_error; \
   } while (false)
 
 #define VERDICT_ASSIGN_OR_RETURN(result, declaration, expression) \

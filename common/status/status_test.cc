@@ -7,11 +7,10 @@ namespace verdict {
 namespace {
 
 TEST_CASE("an error crosses gRPC with its reason, violations, metadata and retry time") {
-  const absl::Status status =
-      MakeError(errors::v1::REASON_TOKEN_USED, "The feedback token has been used.",
-                {.violations = {{"token", "token has been used."}},
-                 .retry_after = std::chrono::milliseconds(1500),
-                 .metadata = {{"used_at", "2026-01-01T00:00:00Z"}}});
+  const absl::Status status = MakeError(errors::v1::REASON_TOKEN_USED, "The feedback token has been used.",
+                                        {.violations = {{"token", "token has been used."}},
+                                         .retry_after = std::chrono::milliseconds(1500),
+                                         .metadata = {{"used_at", "2026-01-01T00:00:00Z"}}});
 
   const absl::Status received = FromGrpc(ToGrpc(status));
 

@@ -1,0 +1,51 @@
+#include "common/process/process.h"
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+
+#include <pthread.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/error.h"
+
+namespace verdict::process {
+namespace {
+
+sigset_t EndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+}  // namespace
+
+Signals::Signals() {
+  const sigset_t signals = EndSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+void Signals::Wait() {
+  const sigset_t signals = EndSignals();
+  int signal = 0;
+  sigwait(&signals, &signal);
+}
+
+absl::Status WriteAddressFile(const std::string& path,
+                              const std::vector<std::pair<std::string, std::string>>& addresses) {
+  if (path.empty()) return absl::OkStatus();
+  const std::string draft = path + ".new";
+  std::ofstream file(draft);
+  for (const auto& [name, address] : addresses) file << name << '=' << address << '\n';
+  file.close();
+  if (!file || std::rename(draft.c_str(), path.c_str()) != 0) {
+    return MakeError(errors::v1::REASON_UNAVAILABLE,
+                     absl::StrCat("Cannot write the address file ", path, "."));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace verdict::process
