@@ -1,0 +1,278 @@
+#include "common/rpc/call.h"
+
+#include <algorithm>
+#include <cctype>
+#include <string>
+#include <utility>
+
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/ids/uuid.h"
+#include "common/log/log.h"
+#include "common/rpc/server.h"
+#include "common/rpc/service.h"
+#include "common/status/error.h"
+#include "common/status/grpc_status.h"
+#include "common/status/macros.h"
+
+namespace verdict::rpc {
+namespace {
+
+using std::chrono::steady_clock;
+
+// The way back takes time too: an answer leaves this much before the caller stops waiting
+// (letsencrypt/boulder shaves the same).
+constexpr std::chrono::milliseconds kReturnOverhead{20};
+// With less time than this left, work is not begun.
+constexpr std::chrono::milliseconds kMeaningfulWork{20};
+constexpr std::size_t kCredentialBytesMax = 256;
+constexpr std::size_t kTokenBytesMax = 2048;
+constexpr std::size_t kRequestIdBytesMax = 64;
+constexpr std::size_t kIdempotencyKeyBytesMax = 255;
+
+bool IsRequestId(std::string_view text) {
+  return !text.empty() && text.size() <= kRequestIdBytesMax && std::ranges::all_of(text, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
+  });
+}
+
+bool IsVisibleAscii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+// The credential of "Bearer X"; the scheme's case does not matter (RFC 9110, 11.1).
+std::string_view BearerOf(std::string_view authorization) {
+  constexpr std::string_view kScheme = "bearer ";
+  if (!absl::StartsWithIgnoreCase({authorization.data(), authorization.size()},
+                                  {kScheme.data(), kScheme.size()})) {
+    return {};
+  }
+  authorization.remove_prefix(
+      std::min(authorization.find_first_not_of(' ', kScheme.size()), authorization.size()));
+  return authorization;
+}
+
+absl::Status Unauthenticated() {
+  return MakeError(errors::v1::REASON_UNAUTHENTICATED, "The API key is missing or not valid.");
+}
+
+std::string ScopeName(options::v1::Scope scope) {
+  std::string name = options::v1::Scope_Name(scope).substr(std::string_view("SCOPE_").size());
+  std::ranges::transform(name, name.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
+}  // namespace
+
+void Call::Await(Server& server, Method& method, std::size_t queue) {
+  auto* call = new Call(server, method, queue);  // ends itself, in Release
+  grpc::ServerCompletionQueue* completions = server.queues_[queue].get();
+  if (method.streamed) {
+    method.service->AwaitStreamed(method.index, call->server_context_, call->bytes_, call->stream_,
+                                  completions, &call->on_request_);
+  } else {
+    method.service->AwaitUnary(method.index, call->server_context_, call->bytes_, call->unary_, completions,
+                               &call->on_request_);
+  }
+}
+
+Call::Call(Server& server, Method& method, std::size_t queue)
+    : server_(server), method_(method), queue_(queue), unary_(&server_context_), stream_(&server_context_) {
+  // Tells when the caller is gone. The event comes only for calls that arrive.
+  server_context_.AsyncNotifyWhenDone(&on_done_);
+}
+
+void Call::Release() {
+  if (events_.fetch_sub(1) != 1) return;
+  std::atomic<int>& calls = server_.calls_;
+  delete this;
+  if (--calls == 0) calls.notify_all();
+}
+
+void Call::OnRequest(bool ok) {
+  if (!ok) return delete this;  // the server is shutting down; no other event comes
+  ++server_.calls_;
+  if (!server_.ending_) Await(server_, method_, queue_);
+  arrived_ = steady_clock::now();
+  method_.metrics.in_flight->Increment();
+  if (absl::Status status = Receive(); !status.ok()) {
+    Finish(status);
+  } else if (method_.auth.public_()) {
+    Authorize(std::make_shared<const auth::Principal>());
+  } else {
+    Authenticate();
+  }
+  Release();
+}
+
+std::optional<std::string_view> Call::Metadata(const char* key) const {
+  const auto& metadata = server_context_.client_metadata();
+  const auto entry = metadata.find(key);
+  if (entry == metadata.end()) return std::nullopt;
+  return std::string_view(entry->second.data(), entry->second.size());
+}
+
+absl::Status Call::Receive() {
+  const auto request_id = Metadata("x-request-id");
+  context_.request_id_ = request_id && IsRequestId(*request_id) ? std::string(*request_id)
+                                                                : NewUuidV7(SystemClock().Now()).ToString();
+  // gRPC gives the deadline by the system's clock; "none" is infinitely far.
+  const auto given = server_context_.deadline() - std::chrono::system_clock::now() - kReturnOverhead;
+  const auto limit = method_.streamed ? server_.options_.stream_deadline : server_.options_.unary_deadline;
+  context_.deadline_ = arrived_ + std::min<std::chrono::nanoseconds>(given, limit);
+  if (context_.deadline_ - arrived_ < kMeaningfulWork) {
+    return MakeError(errors::v1::REASON_DEADLINE_EXCEEDED, "Too little time was left to begin.");
+  }
+  if (const auto authorization = Metadata("authorization")) {
+    const std::string_view bearer = BearerOf(*authorization);
+    if (bearer.size() <= kTokenBytesMax && IsVisibleAscii(bearer)) context_.bearer_ = std::string(bearer);
+  }
+  if (const auto key = Metadata("idempotency-key"); key && method_.rest.idempotency_key()) {
+    if (key->empty() || key->size() > kIdempotencyKeyBytesMax || !IsVisibleAscii(*key)) {
+      return ValidationError(
+          {{"Idempotency-Key", "Idempotency-Key must be 1 to 255 visible ASCII characters."}});
+    }
+    context_.idempotency_key_ = std::string(*key);
+  }
+  request_.reset(method_.request->New());
+  grpc::ProtoBufferReader reader(&bytes_);
+  if (!request_->ParseFromZeroCopyStream(&reader)) {
+    return MakeError(errors::v1::REASON_VALIDATION_ERROR,
+                     absl::StrCat("The message is not a ", method_.request->GetDescriptor()->full_name(),
+                                  " whose texts are UTF-8."));
+  }
+  bytes_.Clear();
+  return absl::OkStatus();
+}
+
+void Call::Authenticate() {
+  if (context_.bearer_.empty() || context_.bearer_.size() > kCredentialBytesMax)
+    return Finish(Unauthenticated());
+  const auto project = Metadata("verdict-project");
+  server_.authenticator_.Authenticate(
+      {.secret = context_.bearer_, .project = project ? std::string(*project) : std::string()},
+      context_.deadline_, [this](const auto& principal) { Authorize(principal); });
+}
+
+absl::Status Call::CheckAccess() const {
+  const auth::Principal& principal = context_.principal();
+  const options::v1::AuthRule& rule = method_.auth;
+  if (rule.admin() && !principal.admin) {
+    return MakeError(errors::v1::REASON_PERMISSION_DENIED, "This method needs the admin key.");
+  }
+  if (rule.has_scope()) {
+    const bool admin_for_project =
+        principal.admin && rule.admin_for_project() && !principal.project_id.IsNil();
+    if (principal.admin && !admin_for_project) {
+      return MakeError(errors::v1::REASON_PERMISSION_DENIED, "This route takes a project's API key.");
+    }
+    if (!principal.admin && !principal.HasScope(rule.scope())) {
+      return MakeError(errors::v1::REASON_SCOPE_REQUIRED,
+                       absl::StrCat("This route needs the scope `", ScopeName(rule.scope()), "`."),
+                       {.metadata = {{"scope", ScopeName(rule.scope())}}});
+    }
+  }
+  if (method_.tenant != nullptr) {
+    const auto project = Uuid::Parse(request_->GetReflection()->GetString(*request_, method_.tenant));
+    if (!project || *project != principal.project_id) {
+      return MakeError(errors::v1::REASON_PERMISSION_DENIED, "The API key does not belong to this project.");
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Call::Authorize(const absl::StatusOr<std::shared_ptr<const auth::Principal>>& principal) {
+  if (!principal.ok()) return Finish(principal.status());
+  context_.principal_ = *principal;
+  if (absl::Status status = CheckAccess(); !status.ok()) return Finish(status);
+  if (const Uuid& key = context_.principal().key_id; !key.IsNil()) {
+    const Admission admission = server_.limiter_.Admit(key, steady_clock::now());
+    if (!admission.admitted) {
+      return Finish(
+          MakeError(errors::v1::REASON_RATE_LIMITED, "This key's rate limit is used up.",
+                    {.retry_after = std::chrono::ceil<std::chrono::milliseconds>(admission.retry_after),
+                     .metadata = {{"limit", absl::StrCat(server_.options_.rate_limit.per_second)}}}));
+    }
+  }
+  if (absl::Status status = method_.rules.Check(*request_); !status.ok()) return Finish(status);
+  method_.run(*this);
+}
+
+absl::Status Call::Expired() const {
+  if (context_.cancelled()) {
+    return MakeError(errors::v1::REASON_CANCELLED, "The caller cancelled the request.");
+  }
+  if (steady_clock::now() >= context_.deadline_) {
+    return MakeError(errors::v1::REASON_DEADLINE_EXCEEDED, "The answer did not come in time.");
+  }
+  return absl::OkStatus();
+}
+
+bool Call::Write(const google::protobuf::Message& message) {
+  const auto written = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) { return written_.has_value(); };
+  absl::MutexLock lock(&write_mutex_);
+  written_.reset();
+  stream_.Write(message, &on_written_);
+  const auto left = context_.deadline_ - steady_clock::now();
+  if (!write_mutex_.AwaitWithTimeout(absl::Condition(&written), absl::FromChrono(left))) {
+    // The caller does not read. Cancelling completes the write, which must not outlive `message`.
+    server_context_.TryCancel();
+    write_mutex_.Await(absl::Condition(&written));
+  }
+  return *written_ && !context_.cancelled();
+}
+
+void Call::OnWritten(bool ok) {
+  absl::MutexLock lock(&write_mutex_);
+  written_ = ok;
+}
+
+void Call::Finish(const absl::Status& status, std::unique_ptr<google::protobuf::Message> response) {
+  Report(status);
+  response_ = std::move(response);
+  if (context_.replayed_) server_context_.AddTrailingMetadata("idempotent-replayed", "true");
+  const grpc::Status answer = ToGrpc(StripInternal(status));
+  if (method_.streamed) {
+    stream_.Finish(answer, &on_finished_);
+  } else if (status.ok()) {
+    unary_.Finish(*response_, answer, &on_finished_);
+  } else {
+    unary_.FinishWithError(answer, &on_finished_);
+  }
+}
+
+void Call::Report(const absl::Status& status) {
+  const auto elapsed = std::chrono::duration<double>(steady_clock::now() - arrived_);
+  const Reason reason = ReasonOf(status);
+  const std::string name = status.ok() ? "OK" : std::string(ReasonName(reason));
+  method_.metrics.in_flight->Decrement();
+  method_.metrics.seconds->Observe(elapsed.count());
+  server_.CountAnswer(method_, reason, name);
+  const auth::Principal& principal = context_.principal();
+  const std::string caller = !principal.key_id.IsNil() ? principal.key_id.ToString()
+                             : principal.admin         ? "admin"
+                                                       : "";
+  if (reason == errors::v1::REASON_INTERNAL) {
+    log::Error("internal error", {{"method", method_.descriptor->full_name()},
+                                  {"request_id", context_.request_id_},
+                                  {"cause", std::string(status.message())}});
+  }
+  log::Info("rpc", {{"method", method_.descriptor->full_name()},
+                    {"reason", name},
+                    {"latency_ms", elapsed.count() * 1000},
+                    {"request_id", context_.request_id_},
+                    {"caller", caller}});
+}
+
+void Call::OnDone(bool /*ok*/) {
+  if (server_context_.IsCancelled()) context_.cancelled_ = true;
+  Release();
+}
+
+void Call::OnFinished(bool /*ok*/) { Release(); }
+
+}  // namespace verdict::rpc

@@ -1,0 +1,98 @@
+#include "common/rpc/field_rules.h"
+
+#include <limits>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "common/status/error.h"
+#include "verdict/feedback/v1/feedback_service.pb.h"
+#include "verdict/token/v1/token_service.pb.h"
+
+namespace verdict::rpc {
+namespace {
+
+using feedback::v1::SubmitCompletionFeedbackRequest;
+using token::v1::MintTokenRequest;
+
+absl::Status Check(const google::protobuf::Message& message) {
+  return FieldRules(message.GetDescriptor()).Check(message);
+}
+
+std::vector<std::string> Fields(const absl::Status& status) {
+  std::vector<std::string> fields;
+  for (const FieldViolation& violation : DetailsOf(status).violations) fields.push_back(violation.field);
+  return fields;
+}
+
+SubmitCompletionFeedbackRequest Valid() {
+  SubmitCompletionFeedbackRequest request;
+  request.set_prompt_slug("support-bot");
+  request.set_completion_id("c1");
+  request.set_thumbs_up(false);
+  return request;
+}
+
+TEST_CASE("a request that keeps its rules passes") {
+  CHECK(Check(Valid()).ok());
+  auto request = Valid();
+  request.set_reason(std::string(65536, 'x'));
+  request.mutable_created_by()->set_id(std::string(200, 'x'));
+  CHECK(Check(request).ok());
+}
+
+TEST_CASE("every missing or overlong field is named, in nested messages too") {
+  SubmitCompletionFeedbackRequest request;
+  request.set_reason(std::string(65537, 'x'));
+  request.mutable_created_by()->set_name(std::string(101, 'x'));
+  const absl::Status status = Check(request);
+  CHECK(ReasonOf(status) == errors::v1::REASON_VALIDATION_ERROR);
+  CHECK(Fields(status) == std::vector<std::string>{"prompt_slug", "completion_id", "thumbs_up", "reason",
+                                                   "created_by.id", "created_by.name"});
+}
+
+TEST_CASE("false is a value, absent is not") {
+  auto request = Valid();
+  request.clear_thumbs_up();
+  CHECK(Fields(Check(request)) == std::vector<std::string>{"thumbs_up"});
+}
+
+TEST_CASE("U+0000 is refused in every text, map values included") {
+  auto request = Valid();
+  request.set_reason(std::string("a\0b", 3));
+  CHECK(ReasonOf(Check(request)) == errors::v1::REASON_INVALID_TEXT);
+
+  request = Valid();
+  (*request.mutable_criteria_feedback())["tone"].set_reason(std::string("\0", 1));
+  const absl::Status status = Check(request);
+  CHECK(ReasonOf(status) == errors::v1::REASON_INVALID_TEXT);
+  CHECK(Fields(status) == std::vector<std::string>{"criteria_feedback.tone.reason"});
+}
+
+TEST_CASE("numbers stay in their range and are finite") {
+  MintTokenRequest mint;
+  mint.set_resource_type(types::v1::ENTITY_TYPE_TRACE);
+  mint.set_resource_id("t");
+  for (const auto& [seconds, good] :
+       {std::pair{0, false}, {1, true}, {86400, true}, {86401, false}, {-1, false}}) {
+    mint.set_expires_in_seconds(seconds);
+    INFO(seconds);
+    CHECK(Check(mint).ok() == good);
+  }
+  auto request = Valid();
+  request.set_expected_score(std::numeric_limits<double>::quiet_NaN());
+  CHECK(Fields(Check(request)) == std::vector<std::string>{"expected_score"});
+  request.set_expected_score(std::numeric_limits<double>::infinity());
+  CHECK(Fields(Check(request)) == std::vector<std::string>{"expected_score"});
+}
+
+TEST_CASE("enums take their known values only, and UNSPECIFIED is absent") {
+  MintTokenRequest mint;
+  mint.set_resource_id("t");
+  CHECK(Fields(Check(mint)) == std::vector<std::string>{"resource_type"});
+  mint.set_resource_type(static_cast<types::v1::EntityType>(99));
+  CHECK(Fields(Check(mint)) == std::vector<std::string>{"resource_type"});
+}
+
+}  // namespace
+}  // namespace verdict::rpc

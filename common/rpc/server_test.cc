@@ -1,0 +1,344 @@
+#include "common/rpc/server.h"
+
+#include <latch>
+#include <string>
+
+#include <catch2/catch.hpp>
+#include <grpcpp/client_context.h>
+
+#include "common/rpc/channel.h"
+#include "common/status/error.h"
+#include "common/status/grpc_status.h"
+#include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
+#include "verdict/token/v1/token_service.grpc.pb.h"
+
+namespace verdict::rpc {
+namespace {
+
+using namespace std::chrono_literals;
+using aggregator::v1::AggregatorService;
+using aggregator::v1::GetEntityFeedbackRequest;
+using aggregator::v1::GetEntityFeedbackResponse;
+using token::v1::MintTokenRequest;
+using token::v1::MintTokenResponse;
+using token::v1::RevokeAllTokensRequest;
+using token::v1::RevokeAllTokensResponse;
+using token::v1::RevokeTokenRequest;
+using token::v1::RevokeTokenResponse;
+using token::v1::TokenService;
+using token::v1::VerifyTokenRequest;
+using token::v1::VerifyTokenResponse;
+
+const std::string kProject = "01900000-0000-7000-8000-000000000001";
+
+// Keys by name: token, read, admin (for kProject when it is named), away.
+class NamedKeys final : public auth::Authenticator {
+ public:
+  void Authenticate(const auth::Credential& credential, auth::Deadline /*deadline*/,
+                    auth::AuthenticateDone done) override {
+    auth::Principal principal;
+    principal.project_id = *Uuid::Parse(kProject);
+    principal.key_id.bytes[0] = 1;
+    if (credential.secret == "token") {
+      principal.AddScope(options::v1::SCOPE_TOKEN);
+    } else if (credential.secret == "read") {
+      principal.AddScope(options::v1::SCOPE_READ);
+    } else if (credential.secret == "admin") {
+      principal = {};
+      principal.admin = true;
+      if (credential.project == kProject) principal.project_id = *Uuid::Parse(kProject);
+    } else if (credential.secret == "away") {
+      return done(MakeError(errors::v1::REASON_UNAVAILABLE, "Away.", {.retry_after = 1s}));
+    } else {
+      return done(MakeError(errors::v1::REASON_UNAUTHENTICATED, "No."));
+    }
+    done(std::make_shared<const auth::Principal>(principal));
+  }
+};
+
+struct CallOptions {
+  std::string key = "token";
+  std::vector<std::pair<std::string, std::string>> metadata = {};
+  std::chrono::milliseconds deadline = 5s;
+};
+
+// A server whose MintToken answers what `mint` says, and a client of it.
+class Fixture {
+ public:
+  explicit Fixture(ServerOptions options = {}) : server_(options, keys_, registry_) {
+    server_.Inline<MintTokenRequest, MintTokenResponse>(
+        "verdict.token.v1.TokenService/MintToken",
+        [this](Context& context, const MintTokenRequest& request) { return mint(context, request); });
+    server_.Blocking<VerifyTokenRequest, VerifyTokenResponse>(
+        "verdict.token.v1.TokenService/VerifyToken",
+        [this](Context& context, const VerifyTokenRequest&) -> absl::StatusOr<VerifyTokenResponse> {
+          verifying.count_down();
+          release.wait();
+          ended_cancelled = context.cancelled();
+          return VerifyTokenResponse();
+        });
+    server_.Async<RevokeTokenRequest, RevokeTokenResponse>(
+        "verdict.token.v1.TokenService/RevokeToken",
+        [](Context&, const RevokeTokenRequest&, Done<RevokeTokenResponse> done) {
+          std::jthread([done = std::move(done)]() mutable { done(RevokeTokenResponse()); }).detach();
+        });
+    server_.Inline<RevokeAllTokensRequest, RevokeAllTokensResponse>(
+        "verdict.token.v1.TokenService/RevokeAllTokens",
+        [](Context&, const RevokeAllTokensRequest&) { return RevokeAllTokensResponse(); });
+    server_.Stream<GetEntityFeedbackRequest, GetEntityFeedbackResponse>(
+        "verdict.aggregator.v1.AggregatorService/GetEntityFeedback",
+        [](Context&, const GetEntityFeedbackRequest& request, Writer<GetEntityFeedbackResponse>& writer) {
+          for (int i = 0; i < std::stoi(request.entity_id()); ++i) {
+            GetEntityFeedbackResponse response;
+            response.add_items()->set_id(std::to_string(i));
+            if (!writer.Write(response)) break;
+          }
+          return absl::OkStatus();
+        });
+    REQUIRE(server_.Start().ok());
+    const auto channel = NewChannel(server_.address());
+    tokens = TokenService::NewStub(channel);
+    aggregator = AggregatorService::NewStub(channel);
+  }
+
+  static void Prepare(grpc::ClientContext& context, const CallOptions& options) {
+    context.set_deadline(std::chrono::system_clock::now() + options.deadline);
+    context.set_wait_for_ready(true);
+    if (!options.key.empty()) context.AddMetadata("authorization", "bearer " + options.key);
+    for (const auto& [name, value] : options.metadata) context.AddMetadata(name, value);
+  }
+
+  absl::Status Mint(const CallOptions& options, MintTokenRequest request = ValidMint()) {
+    grpc::ClientContext context;
+    Prepare(context, options);
+    MintTokenResponse response;
+    absl::Status status = FromGrpc(tokens->MintToken(&context, request, &response));
+    replayed = context.GetServerTrailingMetadata().contains("idempotent-replayed");
+    return status;
+  }
+
+  static MintTokenRequest ValidMint() {
+    MintTokenRequest request;
+    request.set_resource_type(types::v1::ENTITY_TYPE_TRACE);
+    request.set_resource_id("t");
+    return request;
+  }
+
+  std::function<absl::StatusOr<MintTokenResponse>(Context&, const MintTokenRequest&)> mint =
+      [](Context&, const MintTokenRequest&) { return MintTokenResponse(); };
+  std::latch verifying{1};
+  std::latch release{1};
+  std::atomic<bool> ended_cancelled = false;
+  bool replayed = false;
+  metrics::Registry registry_;
+  std::unique_ptr<TokenService::Stub> tokens;
+  std::unique_ptr<AggregatorService::Stub> aggregator;
+
+ private:
+  NamedKeys keys_;
+
+ public:
+  Server server_;
+};
+
+TEST_CASE("only a good key with the method's scope gets through") {
+  Fixture f;
+  CHECK(f.Mint({}).ok());
+  CHECK(ReasonOf(f.Mint({.key = ""})) == errors::v1::REASON_UNAUTHENTICATED);
+  CHECK(ReasonOf(f.Mint({.key = "wrong"})) == errors::v1::REASON_UNAUTHENTICATED);
+  CHECK(ReasonOf(f.Mint({.key = std::string(300, 'x')})) == errors::v1::REASON_UNAUTHENTICATED);
+  CHECK(ReasonOf(f.Mint({.key = "read"})) == errors::v1::REASON_SCOPE_REQUIRED);
+  const absl::Status away = f.Mint({.key = "away"});
+  CHECK(ReasonOf(away) == errors::v1::REASON_UNAVAILABLE);
+  CHECK(DetailsOf(away).retry_after == 1s);
+}
+
+TEST_CASE("an admin key passes for a project that it names, and on admin methods") {
+  Fixture f;
+  CHECK(ReasonOf(f.Mint({.key = "admin"})) == errors::v1::REASON_PERMISSION_DENIED);
+  CHECK(f.Mint({.key = "admin", .metadata = {{"verdict-project", kProject}}}).ok());
+
+  RevokeAllTokensRequest request;
+  request.set_project_id(kProject);
+  RevokeAllTokensResponse response;
+  for (const auto& [key, reason] : {std::pair{"admin", errors::v1::REASON_UNSPECIFIED},
+                                    {"token", errors::v1::REASON_PERMISSION_DENIED}}) {
+    grpc::ClientContext context;
+    Fixture::Prepare(context, {.key = key});
+    CHECK(ReasonOf(FromGrpc(f.tokens->RevokeAllTokens(&context, request, &response))) == reason);
+  }
+}
+
+TEST_CASE("a project that is not the key's own is refused, whether it exists or not") {
+  Fixture f;
+  GetEntityFeedbackRequest request;
+  request.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
+  request.set_entity_id("0");
+  std::vector<absl::Status> refusals;
+  for (const char* project : {"01900000-0000-7000-8000-000000000002", "not-a-uuid", ""}) {
+    request.set_project_id(project);
+    grpc::ClientContext context;
+    Fixture::Prepare(context, {.key = "read"});
+    refusals.push_back(FromGrpc(f.aggregator->GetEntityFeedback(&context, request)->Finish()));
+    CHECK(ReasonOf(refusals.back()) == errors::v1::REASON_PERMISSION_DENIED);
+    CHECK(refusals.back() == refusals.front());
+  }
+}
+
+TEST_CASE("a request that breaks its fields' rules never reaches the handler") {
+  Fixture f;
+  bool reached = false;
+  f.mint = [&](Context&, const MintTokenRequest&) {
+    reached = true;
+    return MintTokenResponse();
+  };
+  const absl::Status status = f.Mint({}, MintTokenRequest());
+  CHECK(ReasonOf(status) == errors::v1::REASON_VALIDATION_ERROR);
+  CHECK(DetailsOf(status).violations.size() == 2);
+  CHECK_FALSE(reached);
+}
+
+TEST_CASE("the handler sees request id, idempotency key and principal, and can say that it replayed") {
+  Fixture f;
+  std::string request_id;
+  std::optional<std::string> key;
+  f.mint = [&](Context& context, const MintTokenRequest&) {
+    request_id = context.request_id();
+    key = context.idempotency_key();
+    CHECK(context.principal().project_id.ToString() == kProject);
+    context.SetReplayed();
+    return MintTokenResponse();
+  };
+  REQUIRE(f.Mint({.metadata = {{"x-request-id", "req-1"}, {"idempotency-key", "k1"}}}).ok());
+  CHECK(request_id == "req-1");
+  CHECK(key == "k1");
+  CHECK(f.replayed);
+
+  REQUIRE(f.Mint({.metadata = {{"x-request-id", "bad id!"}}}).ok());
+  CHECK(Uuid::Parse(request_id).has_value());
+  CHECK_FALSE(key.has_value());
+  CHECK(ReasonOf(f.Mint({.metadata = {{"idempotency-key", ""}}})) == errors::v1::REASON_VALIDATION_ERROR);
+  CHECK(ReasonOf(f.Mint({.metadata = {{"idempotency-key", std::string(256, 'k')}}})) ==
+        errors::v1::REASON_VALIDATION_ERROR);
+}
+
+TEST_CASE("an internal error's cause does not leave, another error's message does") {
+  Fixture f;
+  f.mint = [](Context&, const MintTokenRequest&) { return InternalError("relation x does not exist"); };
+  const absl::Status internal = f.Mint({});
+  CHECK(ReasonOf(internal) == errors::v1::REASON_INTERNAL);
+  CHECK(internal.message() == "An internal error occurred.");
+  f.mint = [](Context&, const MintTokenRequest&) {
+    return MakeError(errors::v1::REASON_TOKEN_USED, "The feedback token has been used.");
+  };
+  CHECK(f.Mint({}).message() == "The feedback token has been used.");
+  CHECK(f.registry_.Text().find(
+            R"(verdict_rpc_total{method="verdict.token.v1.TokenService/MintToken",reason="TOKEN_USED"} 1)") !=
+        std::string::npos);
+}
+
+TEST_CASE("a key's rate limit answers RATE_LIMITED with a time to come back") {
+  Fixture f({.rate_limit = {.per_second = 1, .burst = 2}});
+  CHECK(f.Mint({}).ok());
+  CHECK(f.Mint({}).ok());
+  const absl::Status status = f.Mint({});
+  CHECK(ReasonOf(status) == errors::v1::REASON_RATE_LIMITED);
+  CHECK(DetailsOf(status).retry_after > 0ms);
+}
+
+TEST_CASE("a call whose time is over before it begins is refused") {
+  Fixture f;
+  REQUIRE(f.Mint({}).ok());  // connected
+  bool reached = false;
+  f.mint = [&](Context&, const MintTokenRequest&) {
+    reached = true;
+    return MintTokenResponse();
+  };
+  CHECK(f.Mint({.deadline = 15ms}).code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK_FALSE(reached);
+}
+
+TEST_CASE("blocking work that exceeds the executor's bound is refused as OVERLOADED") {
+  Fixture f({.executor_threads = 1, .executor_waiting_max = 0});
+  VerifyTokenRequest request;
+  request.set_token("t");
+  VerifyTokenResponse response;
+  grpc::ClientContext context;
+  Fixture::Prepare(context, {});
+  CHECK(ReasonOf(FromGrpc(f.tokens->VerifyToken(&context, request, &response))) ==
+        errors::v1::REASON_OVERLOADED);
+}
+
+TEST_CASE("a handler learns that its caller is gone, and the server waits for it when it ends") {
+  Fixture f;
+  grpc::ClientContext context;
+  Fixture::Prepare(context, {});
+  std::jthread caller([&] {
+    VerifyTokenRequest request;
+    request.set_token("t");
+    VerifyTokenResponse response;
+    CHECK(f.tokens->VerifyToken(&context, request, &response).error_code() == grpc::StatusCode::CANCELLED);
+  });
+  f.verifying.wait();
+  context.TryCancel();
+  caller.join();
+  std::jthread shutdown([&] { f.server_.Shutdown(0ms); });
+  f.release.count_down();
+  shutdown.join();
+  CHECK(f.ended_cancelled);
+}
+
+TEST_CASE("async handlers answer from their own threads") {
+  Fixture f;
+  RevokeTokenRequest request;
+  request.set_id(kProject);
+  RevokeTokenResponse response;
+  grpc::ClientContext context;
+  Fixture::Prepare(context, {});
+  CHECK(f.tokens->RevokeToken(&context, request, &response).ok());
+}
+
+TEST_CASE("a streamed RPC delivers every message in order") {
+  Fixture f;
+  for (const int count : {0, 1, 500}) {
+    GetEntityFeedbackRequest request;
+    request.set_project_id(kProject);
+    request.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
+    request.set_entity_id(std::to_string(count));
+    grpc::ClientContext context;
+    Fixture::Prepare(context, {.key = "read"});
+    const auto reader = f.aggregator->GetEntityFeedback(&context, request);
+    GetEntityFeedbackResponse response;
+    int received = 0;
+    while (reader->Read(&response)) {
+      REQUIRE(response.items(0).id() == std::to_string(received));
+      ++received;
+    }
+    CHECK(reader->Finish().ok());
+    CHECK(received == count);
+  }
+}
+
+TEST_CASE("a caller that does not read holds a stream no longer than its deadline") {
+  Fixture f({.stream_deadline = 300ms});
+  GetEntityFeedbackRequest request;
+  request.set_project_id(kProject);
+  request.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
+  request.set_entity_id("1000000");
+  grpc::ClientContext context;
+  Fixture::Prepare(context, {.key = "read", .deadline = 20s});
+  const auto reader = f.aggregator->GetEntityFeedback(&context, request);
+  f.server_.Shutdown(10s);  // ends once the stream has, well before 10 s
+  CHECK_FALSE(reader->Finish().ok());
+}
+
+TEST_CASE("a port in use is an error") {
+  Fixture f;
+  metrics::Registry registry;
+  NamedKeys keys;
+  Server second({.listen = f.server_.address()}, keys, registry);
+  CHECK_FALSE(second.Start().ok());
+}
+
+}  // namespace
+}  // namespace verdict::rpc
