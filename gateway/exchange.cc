@@ -1,0 +1,183 @@
+#include "gateway/exchange.h"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <utility>
+
+#include <boost/beast/http/chunk_encode.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/status.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/log/log.h"
+#include "common/status/error.h"
+#include "gateway/problem.h"
+
+namespace verdict::gateway {
+namespace {
+
+namespace http = boost::beast::http;
+
+constexpr std::size_t kRequestIdMax = 64;
+constexpr std::size_t kChunkExtensionMax = 256;
+
+bool IsSaneRequestId(std::string_view id) {
+  return !id.empty() && id.size() <= kRequestIdMax && std::ranges::all_of(id, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' ||
+           c == '-';
+  });
+}
+
+std::string RequestIdOf(const RequestHead& head) {
+  if (const auto given = head.Field("X-Request-Id"); given && IsSaneRequestId(*given)) return std::string(*given);
+  std::array<unsigned char, 16> random = {};
+  RAND_bytes(random.data(), random.size());
+  return absl::BytesToHexString({reinterpret_cast<const char*>(random.data()), random.size()});
+}
+
+// "Sun, 06 Nov 1994 08:49:37 GMT"
+std::string HttpDate() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts = {};
+  gmtime_r(&now, &parts);
+  std::array<char, 32> text = {};
+  return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
+
+bool HasNoBody(int status) { return status == 204 || status == 304; }
+
+absl::Status BodyTooLarge(std::size_t bytes_max) {
+  return MakeError(errors::v1::REASON_BODY_TOO_LARGE,
+                   absl::StrCat("The body is larger than ", bytes_max, " bytes."));
+}
+
+absl::Status BadBody(std::string_view message) { return MakeError(errors::v1::REASON_BAD_REQUEST, message); }
+
+// The parser gets no header section of the client's, but one that states how the guard understood the
+// body's framing: about it, then, the two cannot differ.
+std::string FramingOf(const RequestHead& head) {
+  if (head.chunked) return "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  return absl::StrCat("POST / HTTP/1.1\r\nContent-Length: ", *head.content_length, "\r\n\r\n");
+}
+
+}  // namespace
+
+Exchange::Exchange(Connection& connection, RequestHead head)
+    : connection_(connection),
+      head_(std::move(head)),
+      request_id_(RequestIdOf(head_)),
+      body_pending_(head_.has_body()),
+      keep_alive_(head_.keep_alive) {}
+
+Exchange::~Exchange() {
+  const std::chrono::duration<double> latency = SteadyClock::now() - start_;
+  connection_.context().metrics.Count(route_, head_.method, status_, latency);
+  log::Info("request", {{"method", head_.method},
+                        {"route", route_},
+                        {"status", status_},
+                        {"reason", reason_ == errors::v1::REASON_UNSPECIFIED ? "" : ReasonName(reason_)},
+                        {"latency_ms", latency.count() * 1000},
+                        {"request_id", request_id_}});
+}
+
+Awaitable<absl::StatusOr<std::string>> Exchange::ReadBody(std::size_t bytes_max) {
+  if (!body_pending_) co_return std::string();
+  if (head_.content_length.value_or(0) > bytes_max) co_return BodyTooLarge(bytes_max);
+  if (head_.expects_continue && connection_.received().empty()) {
+    if (!co_await connection_.Write(asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")))) {
+      co_return BadBody("The connection ended before the body.");
+    }
+  }
+
+  http::request_parser<http::string_body> parser;
+  parser.eager(true);
+  parser.body_limit(bytes_max);
+  auto check_extensions = [](std::uint64_t, boost::beast::string_view extensions, http::error_code& error) {
+    if (extensions.size() > kChunkExtensionMax) error = http::error::bad_chunk_extension;
+  };
+  parser.on_chunk_header(check_extensions);
+  http::error_code error;
+  parser.put(asio::buffer(FramingOf(head_)), error);
+
+  const HttpLimits& limits = connection_.context().limits;
+  const auto grace_end = SteadyClock::now() + limits.body_grace;
+  for (;;) {
+    const std::string_view received = connection_.received();
+    if (!received.empty()) {
+      connection_.Consume(parser.put(asio::buffer(received), error));
+      if (error == http::error::body_limit) co_return BodyTooLarge(bytes_max);
+      if (error && error != http::error::need_more) co_return BadBody("The body's chunks are malformed.");
+      if (parser.is_done()) break;
+    }
+    // Counted in bytes of content: chunk headers buy no time.
+    const std::chrono::milliseconds earned(1000 * parser.get().body().size() / limits.body_bytes_per_second);
+    switch (co_await connection_.ReadSome(grace_end + earned)) {
+      case Connection::Read::kSome:
+        break;
+      case Connection::Read::kEnd:
+        co_return BadBody("The connection ended within the body.");
+      case Connection::Read::kFull:
+        co_return BadBody("The body's chunks are malformed.");
+      case Connection::Read::kTimeout:
+        co_return MakeError(errors::v1::REASON_REQUEST_TIMEOUT, "The body did not arrive in time.");
+    }
+  }
+  body_pending_ = false;
+  co_return std::move(parser.get().body());
+}
+
+std::string Exchange::HeadOf(const Response& response, std::string_view framing) {
+  status_ = response.status;
+  reason_ = response.reason;
+  // The rest of a body that was not read would be taken for the next request.
+  if (body_pending_ || connection_.context().draining) keep_alive_ = false;
+  std::string head = absl::StrCat("HTTP/1.1 ", status_, " ",
+                                  std::string(http::obsolete_reason(http::int_to_status(status_))), "\r\n",  //
+                                  "Date: ", HttpDate(), "\r\nX-Request-Id: ", request_id_, "\r\n");
+  for (const auto* fields : {&common_.fields, &response.fields}) {
+    for (const auto& [name, value] : *fields) absl::StrAppend(&head, std::string(name), ": ", value, "\r\n");
+  }
+  absl::StrAppend(&head, std::string(framing), keep_alive_ ? "" : "Connection: close\r\n", "\r\n");
+  return head;
+}
+
+Awaitable<void> Exchange::Send(Response response) {
+  const bool empty = HasNoBody(response.status);
+  const std::string head =
+      HeadOf(response, empty ? "" : absl::StrCat("Content-Length: ", response.body.size(), "\r\n"));
+  const std::string_view body = empty || head_.method == "HEAD" ? std::string_view() : response.body;
+  complete_ = co_await connection_.Write(std::array{asio::buffer(head), asio::buffer(body)});
+}
+
+Awaitable<void> Exchange::SendProblem(absl::Status error) {
+  if (ReasonOf(error) == errors::v1::REASON_INTERNAL) {
+    log::Error("request failed", {{"request_id", request_id_}, {"error", error.ToString()}});
+  }
+  co_await Send(ProblemResponse(error, request_id_));
+}
+
+Awaitable<bool> Exchange::StartStream(Response response) {
+  // HTTP/1.0 has no chunks: there the end of the connection ends the answer.
+  streaming_chunks_ = !head_.http_1_0;
+  const std::string head = HeadOf(response, streaming_chunks_ ? "Transfer-Encoding: chunked\r\n" : "");
+  co_return co_await connection_.Write(asio::buffer(head));
+}
+
+Awaitable<bool> Exchange::SendPart(std::string_view part) {
+  if (part.empty() || head_.method == "HEAD") co_return true;
+  if (!streaming_chunks_) co_return co_await connection_.Write(asio::buffer(part));
+  co_return co_await connection_.Write(http::make_chunk(asio::buffer(part)));
+}
+
+Awaitable<void> Exchange::EndStream() {
+  complete_ = true;
+  if (streaming_chunks_ && head_.method != "HEAD") complete_ = co_await connection_.Write(http::make_chunk_last());
+}
+
+}  // namespace verdict::gateway
