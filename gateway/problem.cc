@@ -24,7 +24,8 @@ std::string TypeOf(std::string_view reason_name) {
 
 // Whole seconds, as clients read it, and not none: those that repeat at once are what it is to prevent.
 std::string RetryAfter(const ErrorDetails& details) {
-  const auto delay = std::chrono::ceil<std::chrono::seconds>(details.retry_after.value_or(std::chrono::seconds(1)));
+  const auto delay =
+      std::chrono::ceil<std::chrono::seconds>(details.retry_after.value_or(std::chrono::seconds(1)));
   return absl::StrCat(std::max<std::chrono::seconds::rep>(delay.count(), 1));
 }
 
@@ -55,9 +56,9 @@ Response ProblemResponse(const absl::Status& error, std::string_view request_id)
   };
 
   Response response{.status = rule.http_status(), .body = boost::json::serialize(document), .reason = reason};
-  response.Add("Content-Type", "application/problem+json");
-  if (response.status == 401) response.Add("WWW-Authenticate", "Bearer");
-  if (response.status == 429 || response.status == 503) response.Add("Retry-After", RetryAfter(details));
+  response.AddField("Content-Type", "application/problem+json");
+  if (response.status == 401) response.AddField("WWW-Authenticate", "Bearer");
+  if (response.status == 429 || response.status == 503) response.AddField("Retry-After", RetryAfter(details));
   return response;
 }
 

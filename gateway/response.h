@@ -9,15 +9,18 @@
 
 namespace verdict::gateway {
 
+// Header fields; the names are constants.
+using Fields = std::vector<std::pair<std::string_view, std::string>>;
+
 // An answer, or the head of a streamed one. What every answer carries (Date, X-Request-Id, its framing) is
 // added when it is sent.
 struct Response {
   int status = 200;
-  std::vector<std::pair<std::string_view, std::string>> fields = {};  // names are constants
+  Fields fields = {};
   std::string body = {};
   errors::v1::Reason reason = errors::v1::REASON_UNSPECIFIED;  // why the request failed, for the log
 
-  void Add(std::string_view name, std::string_view value) { fields.emplace_back(name, value); }
+  void AddField(std::string_view name, std::string_view value) { fields.emplace_back(name, value); }
 };
 
 }  // namespace verdict::gateway
