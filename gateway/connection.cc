@@ -1,11 +1,11 @@
 #include "gateway/connection.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
+
+#include <sys/socket.h>
 
 #include "common/status/error.h"
 #include "gateway/exchange.h"
@@ -73,7 +73,8 @@ Awaitable<bool> Connection::AwaitRequest(bool first) {
   if (!received().empty()) co_return true;
   const HttpLimits& limits = context_.limits;
   idle_ = true;
-  const Read read = co_await ReadSome(SteadyClock::now() + (first ? limits.head_timeout : limits.idle_timeout));
+  const Read read =
+      co_await ReadSome(SteadyClock::now() + (first ? limits.head_timeout : limits.idle_timeout));
   idle_ = false;
   co_return read == Read::kSome;
 }
@@ -99,7 +100,8 @@ Awaitable<absl::StatusOr<bool>> Connection::ReadHead(bool first) {
       case Read::kEnd:
       case Read::kFull:  // FindHeadEnd refuses what is longer than its limit before the buffer is full
         if (received().empty()) co_return false;
-        co_return MakeError(errors::v1::REASON_BAD_REQUEST, "The connection ended within the header section.");
+        co_return MakeError(errors::v1::REASON_BAD_REQUEST,
+                            "The connection ended within the header section.");
     }
   }
 }
@@ -118,6 +120,7 @@ Awaitable<void> Connection::Serve() {
     Exchange exchange(*this, *head);
     if (served == context_.limits.requests_per_connection) exchange.CloseAfterwards();
     co_await context_.handler.Handle(exchange);
+    if (exchange.looks_complete_but_is_not()) co_return Reset();
     if (!exchange.connection_reusable()) break;
   }
   co_await Linger();
@@ -137,6 +140,12 @@ Awaitable<void> Connection::Linger() {
   }
 }
 
+void Connection::Reset() {
+  boost::system::error_code error;
+  socket_.set_option(Socket::linger(true, 0), error);
+  socket_.close(error);
+}
+
 void Connection::Drain() {
   if (idle_) deadline_->Set(SteadyClock::now() + context_.limits.drain_idle);
 }
@@ -149,14 +158,15 @@ void Connection::Abort() {
 
 void Connection::Watch(std::function<void()> gone) {
   gone_ = std::make_shared<std::function<void()>>(std::move(gone));
-  socket_.async_wait(Socket::wait_read, [this, watch = std::weak_ptr(gone_)](boost::system::error_code error) {
-    const auto callback = watch.lock();  // only while the watch lasts, and so does the connection
-    if (error || callback == nullptr) return;
-    char byte;
-    const auto peeked = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    // Bytes are the next request: what comes behind them is seen when they have been read.
-    if (peeked == 0 || (peeked < 0 && errno != EAGAIN)) (*callback)();
-  });
+  socket_.async_wait(
+      Socket::wait_read, [this, watch = std::weak_ptr(gone_)](boost::system::error_code error) {
+        const auto callback = watch.lock();  // only while the watch lasts, and so does the connection
+        if (error || callback == nullptr) return;
+        char byte;
+        const auto peeked = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        // Bytes are the next request: what comes behind them is seen when they have been read.
+        if (peeked == 0 || (peeked < 0 && errno != EAGAIN)) (*callback)();
+      });
 }
 
 void Connection::StopWatching() {

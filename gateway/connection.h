@@ -28,10 +28,11 @@ struct HttpLimits {
   HeadLimits head = {};
   std::size_t connections = 10'000;
   std::size_t requests_per_connection = 1000;
-  std::chrono::milliseconds head_timeout = std::chrono::seconds(5);   // from a head's first byte to its last
-  std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);  // between an answer and the next request
-  std::chrono::milliseconds body_grace = std::chrono::seconds(5);     // a body's time: this, and its size by the
-  std::size_t body_bytes_per_second = 500;                            // least rate
+  std::chrono::milliseconds head_timeout = std::chrono::seconds(5);  // from a head's first byte to its last
+  std::chrono::milliseconds idle_timeout =
+      std::chrono::seconds(60);                                    // between an answer and the next request
+  std::chrono::milliseconds body_grace = std::chrono::seconds(5);  // a body's time: this, and its size by the
+  std::size_t body_bytes_per_second = 500;                         // least rate
   std::chrono::milliseconds write_timeout = std::chrono::seconds(30);  // of one write
   std::chrono::milliseconds linger_timeout = std::chrono::seconds(1);  // for the client to close first
   std::size_t linger_bytes = 1 << 20;                                  // of what it still sends
@@ -127,6 +128,7 @@ class Connection {
   Awaitable<absl::StatusOr<bool>> ReadHead(bool first);
   Awaitable<bool> AwaitRequest(bool first);
   Awaitable<void> Linger();
+  void Reset();
 
   Socket socket_;
   HttpContext& context_;

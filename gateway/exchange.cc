@@ -1,7 +1,5 @@
 #include "gateway/exchange.h"
 
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <array>
 #include <ctime>
@@ -12,6 +10,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <openssl/rand.h>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -29,13 +28,14 @@ constexpr std::size_t kChunkExtensionMax = 256;
 
 bool IsSaneRequestId(std::string_view id) {
   return !id.empty() && id.size() <= kRequestIdMax && std::ranges::all_of(id, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' ||
-           c == '-';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '_' || c == '-';
   });
 }
 
 std::string RequestIdOf(const RequestHead& head) {
-  if (const auto given = head.Field("X-Request-Id"); given && IsSaneRequestId(*given)) return std::string(*given);
+  if (const auto given = head.Field("X-Request-Id"); given && IsSaneRequestId(*given))
+    return std::string(*given);
   std::array<unsigned char, 16> random = {};
   RAND_bytes(random.data(), random.size());
   return absl::BytesToHexString({reinterpret_cast<const char*>(random.data()), random.size()});
@@ -77,7 +77,7 @@ Exchange::Exchange(Connection& connection, RequestHead head)
 
 Exchange::~Exchange() {
   const std::chrono::duration<double> latency = SteadyClock::now() - start_;
-  connection_.context().metrics.Count(route_, head_.method, status_, latency);
+  connection_.context().metrics.CountRequest(route_, head_.method, status_, latency);
   log::Info("request", {{"method", head_.method},
                         {"route", route_},
                         {"status", status_},
@@ -98,11 +98,11 @@ Awaitable<absl::StatusOr<std::string>> Exchange::ReadBody(std::size_t bytes_max)
   http::request_parser<http::string_body> parser;
   parser.eager(true);
   parser.body_limit(bytes_max);
-  auto check_extensions = [](std::uint64_t, boost::beast::string_view extensions, http::error_code& error) {
+  auto check_extensions = [](std::uint64_t, boost::beast::string_view extensions, boost::system::error_code& error) {
     if (extensions.size() > kChunkExtensionMax) error = http::error::bad_chunk_extension;
   };
   parser.on_chunk_header(check_extensions);
-  http::error_code error;
+  boost::system::error_code error;
   parser.put(asio::buffer(FramingOf(head_)), error);
 
   const HttpLimits& limits = connection_.context().limits;
@@ -137,10 +137,10 @@ std::string Exchange::HeadOf(const Response& response, std::string_view framing)
   reason_ = response.reason;
   // The rest of a body that was not read would be taken for the next request.
   if (body_pending_ || connection_.context().draining) keep_alive_ = false;
-  std::string head = absl::StrCat("HTTP/1.1 ", status_, " ",
-                                  std::string(http::obsolete_reason(http::int_to_status(status_))), "\r\n",  //
-                                  "Date: ", HttpDate(), "\r\nX-Request-Id: ", request_id_, "\r\n");
-  for (const auto* fields : {&common_.fields, &response.fields}) {
+  std::string head = absl::StrCat(
+      "HTTP/1.1 ", status_, " ", std::string(http::obsolete_reason(http::int_to_status(status_))), "\r\n",  //
+      "Date: ", HttpDate(), "\r\nX-Request-Id: ", request_id_, "\r\n");
+  for (const Fields* fields : {&std::as_const(fields_), &response.fields}) {
     for (const auto& [name, value] : *fields) absl::StrAppend(&head, std::string(name), ": ", value, "\r\n");
   }
   absl::StrAppend(&head, std::string(framing), keep_alive_ ? "" : "Connection: close\r\n", "\r\n");
@@ -163,21 +163,21 @@ Awaitable<void> Exchange::SendProblem(absl::Status error) {
 }
 
 Awaitable<bool> Exchange::StartStream(Response response) {
+  streaming_ = true;
   // HTTP/1.0 has no chunks: there the end of the connection ends the answer.
-  streaming_chunks_ = !head_.http_1_0;
-  const std::string head = HeadOf(response, streaming_chunks_ ? "Transfer-Encoding: chunked\r\n" : "");
+  const std::string head = HeadOf(response, head_.http_1_0 ? "" : "Transfer-Encoding: chunked\r\n");
   co_return co_await connection_.Write(asio::buffer(head));
 }
 
 Awaitable<bool> Exchange::SendPart(std::string_view part) {
   if (part.empty() || head_.method == "HEAD") co_return true;
-  if (!streaming_chunks_) co_return co_await connection_.Write(asio::buffer(part));
+  if (head_.http_1_0) co_return co_await connection_.Write(asio::buffer(part));
   co_return co_await connection_.Write(http::make_chunk(asio::buffer(part)));
 }
 
 Awaitable<void> Exchange::EndStream() {
-  complete_ = true;
-  if (streaming_chunks_ && head_.method != "HEAD") complete_ = co_await connection_.Write(http::make_chunk_last());
+  const bool has_last_chunk = !head_.http_1_0 && head_.method != "HEAD";
+  complete_ = !has_last_chunk || co_await connection_.Write(http::make_chunk_last());
 }
 
 }  // namespace verdict::gateway

@@ -32,8 +32,8 @@ class Exchange {
 
   // The route's template, which stands for the path in log and metrics; must outlive the exchange.
   void set_route(std::string_view route) { route_ = route; }
-  // Fields that every answer from here on carries, errors too.
-  Response& common() { return common_; }
+  // Adds a header field to the answer, whatever it will be.
+  void AddField(std::string_view name, std::string_view value) { fields_.emplace_back(name, value); }
 
   // Reads the whole body; empty when there is none. BODY_TOO_LARGE (before reading, where Content-Length says
   // so), REQUEST_TIMEOUT or BAD_REQUEST, after each of which the connection closes.
@@ -58,8 +58,8 @@ class Exchange {
   Awaitable<void> Send(Response response);
   Awaitable<void> SendProblem(absl::Status error);
 
-  // Answers piece by piece: the head, the parts, the end. False when the client does not take it. A stream that
-  // is not ended is cut, so that the client can tell.
+  // Answers piece by piece: the head, the parts, the end. False when the client does not take it. A stream
+  // that is not ended is cut, so that the client can tell.
   Awaitable<bool> StartStream(Response head);
   Awaitable<bool> SendPart(std::string_view part);
   Awaitable<void> EndStream();
@@ -69,6 +69,8 @@ class Exchange {
 
   void CloseAfterwards() { keep_alive_ = false; }
   bool connection_reusable() const { return keep_alive_ && complete_; }
+  // The client could take what it got of a stream for all of it: without chunks, an end is an end.
+  bool looks_complete_but_is_not() const { return streaming_ && head_.http_1_0 && !complete_; }
 
  private:
   std::string HeadOf(const Response& response, std::string_view framing);
@@ -78,12 +80,12 @@ class Exchange {
   const std::string request_id_;
   const SteadyClock::time_point start_ = SteadyClock::now();
   std::string_view route_ = "unmatched";
-  Response common_;
-  bool body_pending_;       // of the request
-  bool keep_alive_;         // as far as the request and the limits go
-  bool complete_ = false;   // the whole answer has been written
-  bool streaming_chunks_ = false;
-  int status_ = 0;          // of the answer; 0 before there is one
+  Fields fields_;
+  bool body_pending_;      // of the request
+  bool keep_alive_;        // as far as the request and the limits go
+  bool complete_ = false;  // the whole answer has been written
+  bool streaming_ = false;
+  int status_ = 0;  // of the answer; 0 before there is one
   errors::v1::Reason reason_ = errors::v1::REASON_UNSPECIFIED;
 };
 
