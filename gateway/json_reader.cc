@@ -311,11 +311,13 @@ class BodyReader {
   }
 
   absl::Status String(std::string_view text) {
-    if (IsInText()) NextInText();
-    if (HasNul(text)) return ContainsNul(Path());
-    if (!IsInText()) return Scalar([text](Slot slot) { return SetString(slot, text); });
-    if (!is_ignoring_) AppendJsonString(text, text_);
-    return absl::OkStatus();
+    if (!IsInText()) {
+      RETURN_IF_ERROR(Scalar([text](Slot slot) { return SetString(slot, text); }));
+    } else {
+      NextInText();
+      if (!is_ignoring_) AppendJsonString(text, text_);
+    }
+    return HasNul(text) ? ContainsNul(Path()) : absl::OkStatus();
   }
 
   absl::Status Number(std::string_view number) {

@@ -34,8 +34,7 @@ std::optional<Integer> ParseInteger(std::string_view number);
 // The double nearest to a JSON number; nullopt when there is none but zero or infinity.
 std::optional<double> ParseDouble(std::string_view number);
 
-// Each sets (or adds) a value, and answers whether the field takes it. `number` is the text of a JSON number;
-// `text` has no U+0000.
+// Each sets (or adds) a value, and answers whether the field takes it. `number` is the text of a JSON number.
 bool SetBool(Slot slot, bool value);
 bool SetNumber(Slot slot, std::string_view number);
 bool SetString(Slot slot, std::string_view text);

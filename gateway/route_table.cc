@@ -61,6 +61,7 @@ absl::StatusOr<std::unique_ptr<Route>> MakeRoute(const MethodDescriptor& method,
   auto route = std::make_unique<Route>();
   const auto [verb, path_template] = VerbAndTemplate(rule);
   if (!path_template) return Unservable(method, "its route has no verb");
+  if (rule.additional_bindings_size() > 0) return Unservable(method, "it has more than one route");
   route->method = &method;
   route->rpc = absl::StrCat("/", method.service()->full_name(), "/", method.name());
   route->verb = verb;

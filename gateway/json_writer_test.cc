@@ -1,0 +1,139 @@
+#include "gateway/json_writer.h"
+
+#include <cmath>
+#include <limits>
+
+#include <catch2/catch.hpp>
+
+#include "gateway/testing/codec_test_support.h"
+
+namespace verdict::gateway {
+namespace {
+
+using testing::Everything;
+
+TEST_CASE("an empty message shows what cannot be absent") {
+  JsonPlans plans;
+  CHECK(
+      ToJson(**plans.Make(*Everything::descriptor()), Everything()) ==
+      R"({"text":"","flag":false,"int32":0,"int64":0,"uint32":0,"uint64":0,"number":0,)"
+      R"("texts":[],"int64s":[],"colours":[],"times":[],"children":[],"objects":[],"flags":[],"numbers":[],)"
+      R"("words":{},"by_name":{},"colour_of":{}})");
+  CHECK(ToJson(**plans.Make(*testing::Empty::descriptor()), testing::Empty()) == "{}");
+}
+
+TEST_CASE("every kind of field is written") {
+  JsonPlans plans;
+  aggregator::v1::FeedbackItem item;
+  item.set_kind(aggregator::v1::FEEDBACK_KIND_HUMAN_FEEDBACK);
+  item.set_id("i");
+  item.set_thumbs_up(false);
+  item.set_reason("\"\\/\b\f\n\r\t\x01\x1f\x7f\xC3\xA9\xF0\x9F\x91\x8D");
+  item.set_metadata(R"({"n": 1.10})");
+  item.mutable_created_at()->set_seconds(1780088059);
+  item.mutable_created_at()->set_nanos(746'999'999);
+  item.mutable_created_by()->set_id("u");
+  item.mutable_created_by()->set_name("");
+  CHECK(ToJson(**plans.Make(*item.descriptor()), item) ==
+        "{\"kind\":\"human_feedback\",\"id\":\"i\",\"thumbs_up\":false,"
+        "\"reason\":\"\\\"\\\\/\\u0008\\u000c\\n\\r\\t\\u0001\\u001f\x7F\xC3\xA9\xF0\x9F\x91\x8D\","
+        "\"metadata\":{\"n\": 1.10},\"created_at\":\"2026-05-29T20:54:19.746Z\",\"created_by\":{\"id\":\"u\","
+        "\"name\":\"\"}}");
+}
+
+TEST_CASE("numbers are numbers, exactly") {
+  JsonPlans plans;
+  const MessagePlan& everything = **plans.Make(*Everything::descriptor());
+  Everything message;
+  message.set_int64(std::numeric_limits<int64_t>::min());
+  message.set_uint64(std::numeric_limits<uint64_t>::max());
+  for (const double number : {0.1, 3600.0, 1e22, -0.0, 5e-324, 1.7976931348623157e308})
+    message.add_numbers(number);
+  const std::string json = ToJson(everything, message);
+  CHECK_THAT(json, Catch::Contains(R"("int64":-9223372036854775808,)"));
+  CHECK_THAT(json, Catch::Contains(R"("uint64":18446744073709551615,)"));
+  CHECK_THAT(json, Catch::Contains(R"("numbers":[0.1,3600,1e+22,-0,5e-324,1.7976931348623157e+308])"));
+}
+
+TEST_CASE("what JSON has no word for is left out") {
+  JsonPlans plans;
+  const MessagePlan& plan = **plans.Make(*Everything::descriptor());
+  Everything message;
+  message.set_colour(static_cast<testing::Colour>(77));
+  message.set_maybe_number(std::numeric_limits<double>::quiet_NaN());
+  message.set_number(std::numeric_limits<double>::infinity());
+  const std::string json = ToJson(plan, message);
+  CHECK_THAT(json, !Catch::Contains("\"colour\":") && !Catch::Contains("number\":"));
+}
+
+TEST_CASE("a route shows its response_body") {
+  const RouteTable routes = ContractRoutes();
+  feedback::v1::GetPromptResponse response;
+  response.mutable_prompt()->set_id("i");
+  response.mutable_prompt()->set_slug("support-bot");
+  std::string json;
+  AppendResponse(*routes.Find("GET", "/v1/prompts/support-bot").route, response, json);
+  CHECK(json == R"({"id":"i","project_id":"","slug":"support-bot"})");
+
+  token::v1::VerifyTokenResponse verified;
+  verified.set_valid(true);
+  verified.set_resource_type(types::v1::ENTITY_TYPE_EVAL_RUN);
+  json.clear();
+  AppendResponse(*routes.Find("GET", "/api/v1/feedback/token").route, verified, json);
+  CHECK(json == R"({"valid":true,"resource_type":"eval_run","resource_id":""})");
+}
+
+TEST_CASE("the messages of a stream become one object") {
+  const RouteTable routes = ContractRoutes();
+  const Route& route = *routes.Find("GET", "/projects/p/feedback/span/s").route;
+  aggregator::v1::GetEntityFeedbackResponse head;
+  head.set_entity_id("s");
+  head.mutable_summary()->set_total(3);
+  aggregator::v1::GetEntityFeedbackResponse page;
+  page.add_items()->set_id("1");
+  page.add_items()->set_id("2");
+  aggregator::v1::GetEntityFeedbackResponse last;
+  last.add_items()->set_id("3");
+  const std::string summary =
+      R"({"total":3,"human_feedback_count":0,"judge_evaluation_count":0,"thumbs_up_count":0,"thumbs_down_count":0})";
+
+  SECTION("in several messages") {
+    ResponseStream stream(route);
+    std::string json;
+    stream.Append(head, json);
+    stream.Append(page, json);
+    stream.Append(aggregator::v1::GetEntityFeedbackResponse(), json);
+    stream.Append(last, json);
+    stream.Finish(json);
+    CHECK(json ==
+          R"({"entity_id":"s","summary":)" + summary + R"(,"items":[{"id":"1"},{"id":"2"},{"id":"3"}]})");
+  }
+  SECTION("in the first message alone, with items or without") {
+    ResponseStream stream(route);
+    std::string json;
+    stream.Append(head, json);
+    stream.Finish(json);
+    CHECK(json == R"({"entity_id":"s","summary":)" + summary + R"(,"items":[]})");
+
+    head.MergeFrom(last);
+    ResponseStream with_items(route);
+    json.clear();
+    with_items.Append(head, json);
+    with_items.Append(page, json);
+    with_items.Finish(json);
+    CHECK(json ==
+          R"({"entity_id":"s","summary":)" + summary + R"(,"items":[{"id":"3"},{"id":"1"},{"id":"2"}]})");
+  }
+  SECTION("what a later message sets besides items follows them") {
+    ResponseStream stream(route);
+    std::string json;
+    stream.Append(page, json);
+    last.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
+    stream.Append(last, json);
+    stream.Finish(json);
+    CHECK(json == R"({"entity_id":"","items":[{"id":"1"},{"id":"2"},{"id":"3"}],"entity_type":"span"})");
+  }
+}
+
+}  // namespace
+}  // namespace verdict::gateway
