@@ -61,10 +61,11 @@ int Complain(const absl::Status& status, const Invocation& invocation) {
       }
     }
   }
-  std::cerr << "  " << RuleOf(ReasonOf(status)).remedy() << "\n";
   if (unreachable) {
-    std::cerr << "  Asked the service at --" << invocation.command->service << " "
-              << invocation.Get(invocation.command->service) << ".\n";
+    std::cerr << "  The service is at --" << invocation.command->service << " "
+              << invocation.Get(invocation.command->service) << "; try again when it answers.\n";
+  } else {
+    std::cerr << "  " << RuleOf(ReasonOf(status)).remedy() << "\n";
   }
   return unreachable ? kUnreachable : kRefused;
 }

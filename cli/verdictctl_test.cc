@@ -348,7 +348,8 @@ TEST_CASE("a service that is not there or does not answer exits 4, and is named"
       Run({"org", "list"}, {"VERDICT_TOKEN_ADDR=" + nobody, "VERDICT_ADMIN_KEY=admin-secret"});
   CHECK(away.exit_code == 4);
   CHECK_THAT(away.err, Catch::StartsWith("verdictctl: UNAVAILABLE: ") &&
-                           Catch::Contains("Asked the service at --token-address 127.0.0.1:1."));
+                           Catch::Contains(
+                               "The service is at --token-address 127.0.0.1:1; try again when it answers."));
   Services services;
   const Outcome silent = services.Ctl({"project", "list", "--org", kId, "--timeout", "1s"});
   CHECK(silent.exit_code == 4);
