@@ -157,7 +157,7 @@ Awaitable<void> Exchange::Send(Response response) {
 
 Awaitable<void> Exchange::SendProblem(absl::Status error) {
   if (ReasonOf(error) == errors::v1::REASON_INTERNAL) {
-    log::Error("request failed", {{"request_id", request_id_}, {"error", error.ToString()}});
+    log::Error("request failed", {{"request_id", request_id_}, {"cause", std::string(error.message())}});
   }
   co_await Send(ProblemResponse(error, request_id_));
 }

@@ -1,0 +1,335 @@
+#include "gateway/transcoder.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <google/protobuf/arena.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+#include <grpcpp/support/proto_buffer_writer.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "common/status/error.h"
+#include "common/status/grpc_status.h"
+#include "common/status/macros.h"
+#include "gateway/credential.h"
+#include "gateway/json_reader.h"
+#include "gateway/json_writer.h"
+
+namespace verdict::gateway {
+namespace {
+
+using google::protobuf::Message;
+
+constexpr std::string_view kJson = "application/json";
+constexpr std::size_t kIdempotencyKeyMax = 255;
+constexpr std::size_t kEntityTagsMax = 1024;
+
+absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
+
+bool IsVisibleAscii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+// version "-" trace id "-" parent id "-" flags, of version 00, neither id all zeros (W3C Trace Context).
+bool IsTraceParent(std::string_view text) {
+  if (text.size() != 55 || !text.starts_with("00-") || text[35] != '-' || text[52] != '-') return false;
+  const auto is_hex = [&](std::size_t from, std::size_t count) {
+    return text.substr(from, count).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  };
+  const auto is_zero = [&](std::size_t from, std::size_t count) {
+    return text.substr(from, count).find_first_not_of('0') == std::string_view::npos;
+  };
+  return is_hex(3, 32) && is_hex(36, 16) && is_hex(53, 2) && !is_zero(3, 32) && !is_zero(36, 16);
+}
+
+// "application/json", also with `charset=utf-8`.
+bool IsJson(std::string_view content_type) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(View(content_type), ';');
+  return !parts.empty() && absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(parts.front()), View(kJson)) &&
+         std::all_of(parts.begin() + 1, parts.end(), [](absl::string_view parameter) {
+           parameter = absl::StripAsciiWhitespace(parameter);
+           return !absl::StartsWithIgnoreCase(parameter, "charset=") ||
+                  absl::EqualsIgnoreCase(parameter, "charset=utf-8") ||
+                  absl::EqualsIgnoreCase(parameter, "charset=\"utf-8\"");
+         });
+}
+
+// The body must be what the route reads. One without a type is taken for JSON, and refused when it is not.
+absl::Status CheckContent(const RequestHead& head, const Route& route) {
+  if (!head.has_body()) return absl::OkStatus();
+  if (const auto encoding = head.Field("Content-Encoding"); encoding && *encoding != "identity") {
+    return MakeError(errors::v1::REASON_UNSUPPORTED_MEDIA_TYPE, "This route takes no Content-Encoding.");
+  }
+  if (const auto type = head.Field("Content-Type"); route.has_body && type && !IsJson(*type)) {
+    return MakeError(errors::v1::REASON_UNSUPPORTED_MEDIA_TYPE,
+                     "This route takes application/json, in UTF-8.");
+  }
+  return absl::OkStatus();
+}
+
+// What of the HTTP request goes with the call: these, and nothing else that a client may have sent.
+absl::Status AddMetadata(const Exchange& exchange, const Route& route, grpc::ClientContext& context) {
+  const RequestHead& head = exchange.head();
+  ASSIGN_OR_RETURN(const std::string authorization, AuthorizationOf(head));
+  // Without any credential there is no need to look at the body.
+  if (authorization.empty() && !route.auth->public_()) return ApiKeyRequired();
+  if (!authorization.empty()) context.AddMetadata("authorization", authorization);
+  context.AddMetadata("x-request-id", exchange.request_id());
+  if (const auto trace = head.Field("traceparent"); trace && IsTraceParent(*trace)) {
+    context.AddMetadata("traceparent", std::string(*trace));
+  }
+  if (const auto tags = head.Field("If-None-Match");
+      tags && tags->size() <= kEntityTagsMax &&
+      std::ranges::all_of(*tags, [](char c) { return c >= ' ' && c < '\x7f'; })) {
+    context.AddMetadata("if-none-match", std::string(*tags));
+  }
+  if (const auto key = head.Field("Idempotency-Key"); key && route.rest->idempotency_key()) {
+    if (key->empty() || key->size() > kIdempotencyKeyMax || !IsVisibleAscii(*key)) {
+      return ValidationError(
+          {{"Idempotency-Key", "Idempotency-Key must be 1 to 255 visible ASCII characters."}});
+    }
+    context.AddMetadata("idempotency-key", std::string(*key));
+  }
+  return absl::OkStatus();
+}
+
+// The HTTP fields that a call's answer carries as metadata, before its messages or after them.
+void AddFieldsOfMetadata(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata,
+                         Exchange& exchange) {
+  static constexpr std::pair<const char*, std::string_view> kFields[] = {
+      {"etag", "ETag"},
+      {"idempotent-replayed", "Idempotent-Replayed"},
+      {"ratelimit", "RateLimit"},
+      {"ratelimit-policy", "RateLimit-Policy"},
+  };
+  for (const auto& [key, name] : kFields) {
+    const auto found = metadata.find(key);
+    if (found != metadata.end()) exchange.AddField(name, {found->second.data(), found->second.size()});
+  }
+}
+
+// The error of a call that failed. gRPC's own texts speak of sockets and addresses, and stay inside.
+absl::Status ErrorOf(const grpc::Status& status, const Route& route, const grpc::ClientContext& context) {
+  const absl::Status error = FromGrpc(status);
+  if (!status.error_details().empty()) return error;  // a service's own
+  const Reason reason = ReasonOf(error);
+  if (reason == errors::v1::REASON_INTERNAL) return InternalError(status.error_message());
+  if (reason != errors::v1::REASON_UNAVAILABLE) return MakeError(reason, RuleOf(reason).example());
+  // Until a call has a connection its peer is the name that it was to find.
+  const std::string peer = context.peer();
+  const bool was_sent = absl::StartsWith(peer, "ipv4:") || absl::StartsWith(peer, "ipv6:");
+  if (was_sent && route.verb != "GET") {
+    return MakeError(errors::v1::REASON_OUTCOME_UNKNOWN,
+                     "The connection to the service was lost. The write may or may not have been stored.");
+  }
+  return MakeError(errors::v1::REASON_UNAVAILABLE, "The service cannot be reached. Nothing was stored.");
+}
+
+grpc::ByteBuffer Serialize(const Message& message) {
+  grpc::ByteBuffer bytes;
+  grpc::ProtoBufferWriter writer(&bytes, grpc::kProtoBufferWriterMaxBufferLength,
+                                 static_cast<int>(message.ByteSizeLong()));
+  message.SerializeToZeroCopyStream(&writer);
+  return bytes;
+}
+
+absl::Status Parse(grpc::ByteBuffer& bytes, Message& message) {
+  grpc::ProtoBufferReader reader(&bytes);
+  if (message.ParseFromZeroCopyStream(&reader)) return absl::OkStatus();
+  return InternalError(absl::StrCat("The service's answer is not a ", message.GetTypeName(), "."));
+}
+
+absl::Status MethodNotAllowed(std::string_view method) {
+  return MakeError(errors::v1::REASON_METHOD_NOT_ALLOWED,
+                   absl::StrCat("This path does not take ", std::string(method), "."));
+}
+
+Response JsonResponse(std::string body, int status = 200) {
+  Response response{.status = status, .body = std::move(body)};
+  response.AddField("Content-Type", kJson);
+  return response;
+}
+
+}  // namespace
+
+Transcoder::Transcoder(const RouteTable& routes, const Backends& backends, CorsPolicy cors,
+                       std::string openapi, const TranscoderLimits& limits, std::size_t queue_threads)
+    : routes_(routes),
+      backends_(backends),
+      cors_(std::move(cors)),
+      openapi_(std::move(openapi)),
+      limits_(limits),
+      queue_(queue_threads) {}
+
+// Operators' and documentation's paths: they call nothing.
+Awaitable<bool> Transcoder::HandleOperations(Exchange& exchange) const {
+  const RequestHead& head = exchange.head();
+  Response response;
+  if (head.path == "/healthz") {
+    response = JsonResponse(R"({"alive":true})");
+  } else if (head.path == "/readyz") {
+    const bool ready = backends_.ready();
+    response = JsonResponse(backends_.StatesAsJson(), ready ? 200 : 503);
+    if (!ready) response.AddField("Retry-After", "1");
+  } else if (head.path == "/openapi.json") {
+    response = JsonResponse(openapi_);
+  } else {
+    co_return false;
+  }
+  exchange.set_route(head.path);
+  if (head.method == "GET" || head.method == "HEAD") {
+    co_await exchange.Send(std::move(response));
+  } else {
+    exchange.AddField("Allow", "GET, HEAD");
+    co_await exchange.SendProblem(MethodNotAllowed(head.method));
+  }
+  co_return true;
+}
+
+Awaitable<void> Transcoder::Handle(Exchange& exchange) {
+  if (co_await HandleOperations(exchange)) co_return;
+  const RequestHead& head = exchange.head();
+  if (!head.path.starts_with('/')) {  // OPTIONS * and CONNECT name no path
+    exchange.AddField("Allow", "");
+    co_return co_await exchange.SendProblem(MethodNotAllowed(head.method));
+  }
+  const Match match = routes_.Find(head.method, head.path);
+  if (match.path != nullptr && match.path->cors) {
+    for (const auto& [name, value] : cors_.AnswerFields(head.Field("Origin"))) exchange.AddField(name, value);
+    if (head.method == "OPTIONS") {
+      co_return co_await exchange.Send(
+          {.status = 204, .fields = CorsPolicy::PreflightFields(match.path->allow)});
+    }
+  }
+  if (match.route != nullptr) {
+    exchange.set_route(match.route->path_template);
+    if (match.route->rest->no_store()) {
+      exchange.AddField("Cache-Control", "no-store");
+      exchange.AddField("Referrer-Policy", "no-referrer");
+    }
+  } else if (match.path != nullptr) {
+    exchange.AddField("Allow", match.path->allow);
+  }
+  if (!match.status.ok()) co_return co_await exchange.SendProblem(match.status);
+  co_await HandleRoute(exchange, match);
+}
+
+Awaitable<void> Transcoder::HandleRoute(Exchange& exchange, const Match& match) {
+  const Route& route = *match.route;
+  const RequestHead& head = exchange.head();
+  grpc::ClientContext context;
+  absl::Status status = AddMetadata(exchange, route, context);
+  if (status.ok()) status = CheckContent(head, route);
+  if (!status.ok()) co_return co_await exchange.SendProblem(status);
+
+  google::protobuf::Arena arena;
+  Message& request = *route.request->New(&arena);
+  {
+    const auto body = co_await exchange.ReadBody(limits_.body_bytes);
+    if (!body.ok()) co_return co_await exchange.SendProblem(body.status());
+    status = ReadRequest(match, head.query, *body, request);
+  }
+  if (!status.ok()) co_return co_await exchange.SendProblem(status);
+
+  const google::protobuf::ServiceDescriptor& service = *route.method->service();
+  grpc::GenericStub* stub = backends_.Find(service.file()->package());
+  if (stub == nullptr) {
+    co_return co_await exchange.SendProblem(InternalError("No backend serves " + service.full_name() + "."));
+  }
+  const bool streamed = route.method->server_streaming();
+  context.set_deadline(std::chrono::system_clock::now() +
+                       (streamed ? limits_.stream_deadline : limits_.unary_deadline));
+  if (streamed) {
+    co_await CallStreamed(exchange, route, request, *stub, context);
+  } else {
+    co_await CallUnary(exchange, route, request, *stub, context);
+  }
+}
+
+Awaitable<void> Transcoder::CallUnary(Exchange& exchange, const Route& route, const Message& request,
+                                      grpc::GenericStub& stub, grpc::ClientContext& context) {
+  grpc::ByteBuffer bytes;
+  grpc::Status status;
+  {
+    const auto watch = exchange.OnClientGone([&context] { context.TryCancel(); });
+    const auto call = stub.PrepareUnaryCall(&context, route.rpc, Serialize(request), queue_.get());
+    call->StartCall();
+    co_await Completed([&](void* tag) { call->Finish(&bytes, &status, tag); });
+  }
+  AddFieldsOfMetadata(context.GetServerInitialMetadata(), exchange);
+  AddFieldsOfMetadata(context.GetServerTrailingMetadata(), exchange);
+  if (!status.ok()) co_return co_await exchange.SendProblem(ErrorOf(status, route, context));
+  if (route.answers_nothing()) co_return co_await exchange.Send({.status = 204});
+
+  google::protobuf::Arena arena;
+  Message& response = *route.response->New(&arena);
+  if (absl::Status parsed = Parse(bytes, response); !parsed.ok())
+    co_return co_await exchange.SendProblem(parsed);
+  std::string json;
+  AppendResponse(route, response, json);
+  co_await exchange.Send(JsonResponse(std::move(json)));
+}
+
+// Reads one message ahead of what it writes: only the second one tells that the answer is a stream, and only
+// the status behind the last one that it is whole. The next is read when the client has taken the one before.
+Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route, const Message& request,
+                                         grpc::GenericStub& stub, grpc::ClientContext& context) {
+  const auto watch = exchange.OnClientGone([&context] { context.TryCancel(); });
+  const auto call = stub.PrepareCall(&context, route.rpc, queue_.get());
+  const grpc::ByteBuffer request_bytes = Serialize(request);
+  bool open = co_await Completed([&](void* tag) { call->StartCall(tag); });
+  open = open &&
+         co_await Completed([&](void* tag) { call->WriteLast(request_bytes, grpc::WriteOptions(), tag); });
+
+  const std::unique_ptr<Message> response(route.response->New());
+  ResponseStream stream(route);
+  std::string json;  // made, and not yet sent
+  std::size_t messages = 0;
+  bool streaming = false;
+  absl::Status failure;
+  grpc::ByteBuffer bytes;
+  while (open && co_await Completed([&](void* tag) { call->Read(&bytes, tag); })) {
+    if (failure = Parse(bytes, *response); !failure.ok()) break;
+    if (++messages == 2) {
+      AddFieldsOfMetadata(context.GetServerInitialMetadata(), exchange);
+      streaming = true;
+      open = co_await exchange.StartStream(JsonResponse(""));
+    }
+    open = open && (!streaming || co_await exchange.SendPart(json));
+    if (streaming) json.clear();
+    stream.Append(*response, json);
+  }
+  if (!open || !failure.ok()) context.TryCancel();
+  grpc::Status status;
+  co_await Completed([&](void* tag) { call->Finish(&status, tag); });
+  if (failure.ok() && !status.ok()) failure = ErrorOf(status, route, context);
+
+  if (streaming) {
+    if (!failure.ok()) co_return exchange.set_reason(ReasonOf(failure));
+    stream.Finish(json);
+    if (co_await exchange.SendPart(json)) co_await exchange.EndStream();
+    co_return;
+  }
+  AddFieldsOfMetadata(context.GetServerInitialMetadata(), exchange);
+  AddFieldsOfMetadata(context.GetServerTrailingMetadata(), exchange);
+  if (!failure.ok()) co_return co_await exchange.SendProblem(failure);
+  if (messages == 0) {
+    const bool unchanged = context.GetServerInitialMetadata().contains("etag") ||
+                           context.GetServerTrailingMetadata().contains("etag");
+    if (unchanged) co_return co_await exchange.Send({.status = 304});
+    co_return co_await exchange.SendProblem(InternalError("The service's stream has no message."));
+  }
+  stream.Finish(json);
+  co_await exchange.Send(JsonResponse(std::move(json)));
+}
+
+}  // namespace verdict::gateway

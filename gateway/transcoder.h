@@ -1,0 +1,57 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include <google/protobuf/message.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include "absl/status/status.h"
+#include "gateway/asio.h"
+#include "gateway/backends.h"
+#include "gateway/call_queue.h"
+#include "gateway/connection.h"
+#include "gateway/cors.h"
+#include "gateway/exchange.h"
+#include "gateway/route_table.h"
+
+namespace verdict::gateway {
+
+// What a request to the API may use.
+struct TranscoderLimits {
+  std::size_t body_bytes = 256 * 1024;
+  std::chrono::milliseconds unary_deadline = std::chrono::seconds(5);
+  std::chrono::milliseconds stream_deadline = std::chrono::seconds(60);
+};
+
+// Answers HTTP requests by calling the RPCs that their routes stand for. It knows no route by name and no
+// rule of the domain: what it does with a request follows from the RPC's descriptor. Thread-safe.
+class Transcoder final : public RequestHandler {
+ public:
+  // `routes` and `backends` must outlive the transcoder. `openapi` is what /openapi.json answers.
+  Transcoder(const RouteTable& routes, const Backends& backends, CorsPolicy cors, std::string openapi,
+             const TranscoderLimits& limits = {}, std::size_t queue_threads = 2);
+
+  Awaitable<void> Handle(Exchange& exchange) override;
+
+ private:
+  Awaitable<bool> HandleOperations(Exchange& exchange) const;
+  Awaitable<void> HandleRoute(Exchange& exchange, const Match& match);
+  Awaitable<void> CallUnary(Exchange& exchange, const Route& route, const google::protobuf::Message& request,
+                            grpc::GenericStub& stub, grpc::ClientContext& context);
+  Awaitable<void> CallStreamed(Exchange& exchange, const Route& route,
+                               const google::protobuf::Message& request, grpc::GenericStub& stub,
+                               grpc::ClientContext& context);
+
+  const RouteTable& routes_;
+  const Backends& backends_;
+  const CorsPolicy cors_;
+  const std::string openapi_;
+  const TranscoderLimits limits_;
+  CallQueue queue_;
+};
+
+}  // namespace verdict::gateway
