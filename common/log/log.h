@@ -7,6 +7,7 @@
 #include <string_view>
 #include <variant>
 
+#include "absl/strings/string_view.h"
 #include "common/clock.h"
 
 // The process's log: one JSON object a line on stderr. Messages are constant, data stands in fields:
@@ -29,6 +30,9 @@ class Field {
   Field(std::string_view key, std::string_view value) : key_(key), value_(value) {}
   Field(std::string_view key, const char* value) : key_(key), value_(std::string_view(value)) {}
   Field(std::string_view key, const std::string& value) : key_(key), value_(std::string_view(value)) {}
+  // Debian builds Abseil with a string_view of its own, which Status::message() returns.
+  Field(std::string_view key, absl::string_view value)
+      : Field(key, std::string_view(value.data(), value.size())) {}
   Field(std::string_view key, bool value) : key_(key), value_(value) {}
   Field(std::string_view key, std::integral auto value) : key_(key), value_(static_cast<int64_t>(value)) {}
   Field(std::string_view key, std::floating_point auto value)

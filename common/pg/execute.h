@@ -24,8 +24,7 @@ pqxx::result ExecuteParams(pqxx::transaction_base& transaction, const Statement&
 
 // Runs one of the pool's statements by itself: one round trip, committed when it returns OK. A parameter is
 // anything that a Param is made of. Fails as StatusOf says (status.h), as Pool::Acquire says, and with
-// OUTCOME_UNKNOWN when a write lost its connection. A read is repeated once, on another connection, when it
-// lost its own.
+// OUTCOME_UNKNOWN when a write lost its connection. Nothing is repeated.
 template <typename... Args>
 absl::StatusOr<pqxx::result> Execute(Pool& pool, Access access, const Statement& statement, Args&&... args) {
   const std::array<Param, sizeof...(Args)> params = {Param(std::forward<Args>(args))...};
@@ -41,11 +40,11 @@ pqxx::result Execute(pqxx::transaction_base& transaction, const Statement& state
 
 enum class Isolation { kReadCommitted, kRepeatableRead, kSerializable };
 
-// Runs `body` in a transaction: commits when it returns OK, else rolls back and returns its error. All of it
-// shares one statement_timeout, more or less: the connection is cut half a second after. A serialization
-// failure or a deadlock rolls back and runs `body` again, three times in all, so it must have no effects but
-// the transaction's. A connection lost before COMMIT is UNAVAILABLE, one lost during COMMIT is
-// OUTCOME_UNKNOWN; neither is repeated. Else fails as Execute does.
+// Runs `body` in a transaction: commits when it returns OK, else rolls back and returns its error. After a
+// serialization failure or a deadlock it runs `body` again, three times in all, so `body` must have no
+// effects but the transaction's. Each run as a whole may take the pool's statement_timeout and half a second.
+// A connection lost before COMMIT is UNAVAILABLE, one lost during COMMIT is OUTCOME_UNKNOWN; neither is
+// repeated. Else fails as Execute does.
 absl::Status WithTransaction(Pool& pool, Isolation isolation,
                              absl::FunctionRef<absl::Status(pqxx::transaction_base&)> body);
 

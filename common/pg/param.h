@@ -14,6 +14,9 @@
 
 namespace verdict::pg {
 
+template <typename T>
+concept Integer = std::integral<T> && !std::same_as<T, bool>;
+
 // Bytes for a bytea, where a plain text would be taken for text.
 struct Bytes {
   std::string_view value = {};
@@ -41,8 +44,8 @@ class Array {
   void Add(const std::string& text) { Add(std::string_view(text)); }
   void Add(const Uuid& value) { AddPlain(Text(value)); }
   void Add(Time value) { AddPlain(Text(value)); }
-  void Add(std::same_as<bool> auto value) { AddPlain(value ? "t" : "f"); }
-  void Add(std::integral auto value) { AddPlain(Text(static_cast<int64_t>(value))); }
+  void Add(bool value) { AddPlain(value ? "t" : "f"); }
+  void Add(Integer auto value) { AddPlain(Text(static_cast<int64_t>(value))); }
   void Add(double value) { AddPlain(Text(value)); }
   template <typename T>
   void Add(const std::optional<T>& value) {
@@ -72,8 +75,8 @@ class Param {
   Param(Time value) : value_(Text(value)) {}
   Param(Bytes value) : value_(Text(value)) {}
   Param(Array&& array) : value_(array.Take()) {}
-  Param(std::same_as<bool> auto value) : value_(std::string_view(value ? "t" : "f")) {}
-  Param(std::integral auto value) : value_(Text(static_cast<int64_t>(value))) {}
+  Param(bool value) : value_(std::string_view(value ? "t" : "f")) {}
+  Param(Integer auto value) : value_(Text(static_cast<int64_t>(value))) {}
   Param(double value) : value_(Text(value)) {}
   template <typename T>
   Param(const std::optional<T>& value) : Param(value ? Param(*value) : Param(std::nullopt)) {}

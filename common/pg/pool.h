@@ -15,11 +15,11 @@
 #include "absl/synchronization/mutex.h"
 #include "common/metrics/metrics.h"
 #include "common/pg/statement.h"
+#include "common/pg/watchdog.h"
 
 namespace verdict::pg {
 
 class Connection;
-class Watchdog;
 
 struct PoolOptions {
   std::string dsn = {};
@@ -53,7 +53,7 @@ class Pool {
     Lease(Pool& pool, std::unique_ptr<Connection> connection);
     ~Lease();
     Lease(Lease&&) noexcept;
-    Lease& operator=(Lease&&) = delete;
+    Lease& operator=(Lease&&) noexcept;
 
     Connection& operator*() { return *connection_; }
     Connection* operator->() { return connection_.get(); }
@@ -69,23 +69,23 @@ class Pool {
 
  private:
   void Release(std::unique_ptr<Connection> connection);
-  void OpenConnections(std::stop_token stop);  // body of opener_
-  bool ConnectionWanted() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OpenConnections();  // body of opener_
+  void UpdateGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const PoolOptions options_;
-  prometheus::Gauge* const size_gauge_;
-  prometheus::Gauge* const in_use_gauge_;
-  prometheus::Histogram* const wait_seconds_;
-  std::unique_ptr<Watchdog> watchdog_;
+  const ConnectionOptions connection_options_;
+  metrics::Gauge* open_gauge_ = nullptr;  // the three are null when nothing is measured
+  metrics::Gauge* in_use_gauge_ = nullptr;
+  metrics::Histogram* wait_seconds_ = nullptr;
+  Watchdog watchdog_;
 
   absl::Mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_ ABSL_GUARDED_BY(mutex_);  // most recently used last
   size_t open_ ABSL_GUARDED_BY(mutex_) = 0;                                // idle and on loan
   size_t waiting_ ABSL_GUARDED_BY(mutex_) = 0;                             // callers of Acquire
-  absl::Status away_ ABSL_GUARDED_BY(mutex_);  // why the last attempt to connect failed; OK when it did not
+  absl::Status away_ ABSL_GUARDED_BY(mutex_);  // not OK from a failed attempt to connect until one succeeds
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-
-  std::jthread opener_;  // last: stops before what it uses is gone
+  std::jthread opener_;
 };
 
 }  // namespace verdict::pg

@@ -4,17 +4,18 @@
 #include <chrono>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include <pqxx/result>
 
 #include "absl/status/statusor.h"
 #include "common/pg/param.h"
 #include "common/pg/statement.h"
+#include "common/pg/watchdog.h"
 
 namespace verdict::pg {
 
 class Connection;
-class Watchdog;
 
 // One connection of its owner's own, for a thread that writes without pause. Connects when first used and
 // again after it was lost; while the database is away it tries again with growing, jittered pauses of at most
@@ -39,7 +40,7 @@ class Session {
   absl::Status Connect();
 
   const ConnectionOptions options_;
-  std::unique_ptr<Watchdog> watchdog_;
+  Watchdog watchdog_;
   std::unique_ptr<Connection> connection_;
   int failures_ = 0;  // attempts to connect since the last that succeeded
   std::chrono::steady_clock::time_point next_attempt_ = {};

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include <pqxx/field>
+#include <pqxx/result>
 
 #include "common/clock.h"
 #include "common/ids/uuid.h"

@@ -1,0 +1,40 @@
+#include "common/pg/value.h"
+
+#include <pqxx/except>
+
+namespace verdict::pg {
+namespace {
+
+int HexValue(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
+
+[[noreturn]] void Mismatch(const pqxx::field& field, const char* kind) {
+  throw pqxx::conversion_error(std::string("The column ") + field.name() + " holds no " + kind + ".");
+}
+
+}  // namespace
+
+std::string_view TextFrom(const pqxx::field& field) {
+  if (field.is_null()) Mismatch(field, "text");
+  return {field.c_str(), field.size()};
+}
+
+Uuid UuidFrom(const pqxx::field& field) {
+  const auto uuid = Uuid::Parse({field.c_str(), field.size()});
+  if (!uuid) Mismatch(field, "uuid");
+  return *uuid;
+}
+
+Time TimeFrom(const pqxx::field& field) { return Time(std::chrono::milliseconds(field.as<int64_t>())); }
+
+std::string BytesFrom(const pqxx::field& field) {
+  std::string_view hex(field.c_str(), field.size());
+  if (!hex.starts_with("\\x") || hex.size() % 2 != 0) Mismatch(field, "bytea");
+  hex.remove_prefix(2);
+  std::string bytes(hex.size() / 2, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<char>(HexValue(hex[2 * i]) << 4 | HexValue(hex[2 * i + 1]));
+  }
+  return bytes;
+}
+
+}  // namespace verdict::pg
