@@ -12,10 +12,12 @@
     if (absl::Status return_if_error = (expression); !return_if_error.ok()) return return_if_error; \
   } while (false)
 
+// A declaration cannot stand in parentheses. NOLINTBEGIN(bugprone-macro-parentheses)
 #define VERDICT_ASSIGN_OR_RETURN(result, declaration, expression) \
   auto result = (expression);                                     \
   if (!result.ok()) return std::move(result).status();            \
   declaration = *std::move(result)
+// NOLINTEND(bugprone-macro-parentheses)
 
 // Declares or assigns the value of a StatusOr, or returns its error from the function.
 #define ASSIGN_OR_RETURN(declaration, expression) \
