@@ -1,0 +1,17 @@
+#pragma once
+
+#include "common/metrics/metrics.h"
+
+namespace verdict::aggregator {
+
+// The aggregator service's own metrics; those of its RPCs and pools come with them.
+struct Metrics {
+  explicit Metrics(metrics::Registry& registry)
+      : entity_items(registry.Histogram("verdict_aggregator_entity_items",
+                                        "Items on an entity that was read.",
+                                        {0, 1, 3, 10, 30, 100, 300, 1'000, 10'000, 100'000})) {}
+
+  metrics::Histogram& entity_items;
+};
+
+}  // namespace verdict::aggregator
