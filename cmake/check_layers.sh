@@ -32,7 +32,7 @@ for service in token feedback aggregator; do
   forbid_include 'services meet in their contracts only' "^services/$service/" "(services/(?!$service/)|gateway/|cli/)"
   forbid_link 'services meet in their contracts only' "^services/$service/" "(?!$service)\w+_service"
 done
-forbid_include 'tests/ is for tests' '^(?!.*_test\.cc$)' '(tests/|catch2)'
+forbid_include 'only tests use what is for tests' '^(?!.*test)' '(tests/|catch2)'
 
 # Headers of common/pg that show libpqxx count as libpqxx.
 pqxx=$(grep -lE '^#include <pqxx' common/pg/*.h 2>/dev/null | paste -sd '|')
