@@ -48,7 +48,7 @@ installed_packages() {
     awk '$2 == "installed" { print $1 }' | sort -u
 }
 
-# buf, which checks the contracts, and kubectl, which renders deploy/k8s, into build/venv/bin.
+# buf, which checks the contracts, and what renders and checks deploy/k8s, into build/venv/bin.
 install_python_tools() {
   local stamp=build/venv/requirements.txt
   if cmp -s tools/requirements.txt "$stamp"; then

@@ -1,4 +1,5 @@
-#pragma once
+#ifndef VERDICT_TESTS_SUPPORT_DATABASE_H_
+#define VERDICT_TESTS_SUPPORT_DATABASE_H_
 
 #include <string>
 #include <string_view>
@@ -32,3 +33,5 @@ class TestDatabase {
 };
 
 }  // namespace verdict::test
+
+#endif  // VERDICT_TESTS_SUPPORT_DATABASE_H_
