@@ -1,5 +1,4 @@
-#ifndef VERDICT_TESTS_SUPPORT_DATABASE_H_
-#define VERDICT_TESTS_SUPPORT_DATABASE_H_
+#pragma once
 
 #include <string>
 #include <string_view>
@@ -33,5 +32,3 @@ class TestDatabase {
 };
 
 }  // namespace verdict::test
-
-#endif  // VERDICT_TESTS_SUPPORT_DATABASE_H_
