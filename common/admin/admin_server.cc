@@ -11,6 +11,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -38,7 +40,9 @@ absl::StatusOr<tcp::endpoint> ParseAddress(std::string_view text) {
   std::uint16_t port = 0;
   boost::system::error_code error;
   if (colon != std::string_view::npos) {
-    const auto host = asio::ip::make_address(std::string(text.substr(0, colon)), error);
+    std::string_view digits = text.substr(0, colon);
+    if (digits.starts_with('[') && digits.ends_with(']')) digits = digits.substr(1, digits.size() - 2);
+    const auto host = asio::ip::make_address(std::string(digits), error);
     const char* const end = text.data() + text.size();
     const auto [parsed, failure] = std::from_chars(text.data() + colon + 1, end, port);
     if (!error && failure == std::errc() && parsed == end) return tcp::endpoint(host, port);
@@ -81,7 +85,14 @@ class AdminServer::Impl {
  private:
   asio::awaitable<void> Accept() {
     for (;;) {
-      tcp::socket socket = co_await acceptor_.async_accept(asio::use_awaitable);
+      boost::system::error_code error;
+      tcp::socket socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
+      if (error) {
+        // Out of descriptors, most likely: some may be free in a moment.
+        asio::steady_timer pause(context_, std::chrono::milliseconds(100));
+        co_await pause.async_wait(asio::use_awaitable);
+        continue;
+      }
       if (connections_ == kConnectionsMax) continue;  // closes it
       ++connections_;
       asio::co_spawn(context_, Serve(beast::tcp_stream(std::move(socket))),
