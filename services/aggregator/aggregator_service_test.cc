@@ -1,13 +1,9 @@
 #include "services/aggregator/aggregator_service.h"
 
 #include <algorithm>
-#include <atomic>
-#include <random>
 #include <set>
-#include <thread>
 
 #include <catch2/catch.hpp>
-#include <pqxx/pqxx>
 
 #include "common/status/error.h"
 #include "services/aggregator/test_feedback.h"
@@ -24,21 +20,6 @@ std::vector<std::string> IdsOf(const v1::GetEntityFeedbackResponse& response) {
   std::vector<std::string> ids;
   for (const auto& item : response.items()) ids.push_back(item.id());
   return ids;
-}
-
-// The summary must be what one gets by counting the items.
-void CheckRecount(const v1::GetEntityFeedbackResponse& response) {
-  int up = 0;
-  int down = 0;
-  for (const auto& item : response.items()) {
-    if (item.source_type() == v1::SOURCE_TYPE_JUDGE) continue;
-    ++(item.thumbs_up() ? up : down);
-  }
-  CHECK(response.summary().total() == response.items_size());
-  CHECK(response.summary().human_feedback_count() == response.items_size());
-  CHECK(response.summary().judge_evaluation_count() == 0);
-  CHECK(response.summary().thumbs_up_count() == up);
-  CHECK(response.summary().thumbs_down_count() == down);
 }
 
 TEST_CASE("an entity without feedback has zeros and no items, in one message") {
@@ -186,23 +167,6 @@ TEST_CASE("tenants with equal ids never meet") {
   }
 }
 
-TEST_CASE("a statement that forgot its WHERE still sees one project only") {
-  const TestAggregator aggregator;
-  aggregator.InsertMany(kProject, ENTITY_TYPE_SPAN, "same", 3);
-  aggregator.InsertMany(kOtherProject, ENTITY_TYPE_SPAN, "same", 5);
-  pqxx::connection connection(aggregator.database.Dsn("aggregator"));
-  const auto count = [&](const std::string& sql) {
-    pqxx::work transaction(connection);
-    return transaction.exec1(sql)[0].as<int>();
-  };
-
-  CHECK(count("with tenant as materialized (select set_config('app.project_id', '" + kProject.ToString() +
-              "', true)) select seen.count from tenant cross join lateral (select count(*) from feedback) "
-              "seen") == 3);
-  CHECK(count("select count(*) from feedback") == 0);  // the statement before left no project behind
-  CHECK(aggregator.database.Query("select count(*) from feedback") == "8");  // that there is more to see
-}
-
 TEST_CASE("items ascend by created_at, then id, and none is missing, whatever their number") {
   const TestAggregator aggregator;
   // Around the bounds of a message, of one statement, and of a fetch.
@@ -239,40 +203,6 @@ TEST_CASE("long texts make smaller messages, not larger ones") {
   CHECK(read.All().items_size() == 30);
 }
 
-TEST_CASE("summary and items are of one snapshot while others write") {
-  const TestAggregator aggregator;
-  const int count = GENERATE(900, 1'100);  // below and above what one statement reads, throughout
-  aggregator.InsertMany(kProject, ENTITY_TYPE_SPAN, "busy", count);
-  std::atomic<int> written = 0;
-  std::jthread writer([&](std::stop_token stop) {
-    pqxx::connection connection(aggregator.database.Dsn("postgres"));
-    std::mt19937 random(4711);
-    while (!stop.stop_requested()) {
-      pqxx::work transaction(connection);
-      const std::string some =
-          "(select id from feedback offset " + std::to_string(random() % 800) + " limit 20)";
-      transaction.exec("update feedback set thumbs_up = not thumbs_up where id in " + some);
-      // The number stays within 50 of where it began.
-      transaction.exec(written % 2 == 0
-                           ? "insert into feedback (project_id, id, target_type, target_id, target_text, "
-                             "rater_kind, rater_id, thumbs_up, via, submitted_by, created_at, updated_at) "
-                             "select project_id, gen_random_uuid(), target_type, target_id, target_text, 1, "
-                             "'extra-' || n, n % 2 = 0, 1, submitted_by, created_at, updated_at "
-                             "from (select * from feedback limit 1) f cross join generate_series(1, 50) n"
-                           : "delete from feedback where rater_id like 'extra-%'");
-      transaction.commit();
-      ++written;
-    }
-  });
-  while (written == 0) std::this_thread::yield();
-  const int before = written;
-  for (int i = 0; i < 20 || written < before + 20; ++i) {
-    const Read read = ReadEntity(aggregator, ENTITY_TYPE_SPAN, "busy");
-    REQUIRE(read.status.ok());
-    CheckRecount(read.All());
-  }
-}
-
 TEST_CASE("a caller that goes away ends the read, and frees its connection") {
   const TestAggregator aggregator;
   aggregator.InsertMany(kProject, ENTITY_TYPE_SPAN, "busy", 2'500);
@@ -305,16 +235,6 @@ TEST_CASE("slow callers of large reads leave the others alone") {
       });
   CHECK(status.ok());
   CHECK(small == 6 * 3);
-}
-
-TEST_CASE("the store knows whether it can work") {
-  const TestAggregator aggregator;
-  CHECK(aggregator.store.Check().ok());
-  pg::Pool nowhere(
-      {.dsn = "host=127.0.0.1 port=1 connect_timeout=1", .statements = AggregatorStore::ReadStatements()});
-  CHECK(ReasonOf(AggregatorStore(nowhere, nowhere).Check()) == errors::v1::REASON_UNAVAILABLE);
-  aggregator.database.Query("alter table feedback rename to moved");
-  CHECK_FALSE(aggregator.store.Check().ok());
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "services/aggregator/test_feedback.h"
 
+#include <catch2/catch.hpp>
+
 #include "common/ids/entity_id.h"
 
 namespace verdict::aggregator {
@@ -101,6 +103,20 @@ Read ReadEntity(const TestAggregator& aggregator, types::v1::EntityType type, co
         return true;
       });
   return read;
+}
+
+void CheckRecount(const v1::GetEntityFeedbackResponse& response) {
+  int up = 0;
+  int down = 0;
+  for (const auto& item : response.items()) {
+    if (item.source_type() == v1::SOURCE_TYPE_JUDGE) continue;
+    ++(item.thumbs_up() ? up : down);
+  }
+  CHECK(response.summary().total() == response.items_size());
+  CHECK(response.summary().human_feedback_count() == response.items_size());
+  CHECK(response.summary().judge_evaluation_count() == 0);
+  CHECK(response.summary().thumbs_up_count() == up);
+  CHECK(response.summary().thumbs_down_count() == down);
 }
 
 }  // namespace verdict::aggregator

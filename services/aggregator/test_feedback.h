@@ -68,4 +68,7 @@ struct Read {
 Read ReadEntity(const TestAggregator& aggregator, types::v1::EntityType type, const std::string& id,
                 const Uuid& project = kProject);
 
+// CHECKs that the summary is what one gets by counting the items.
+void CheckRecount(const v1::GetEntityFeedbackResponse& response);
+
 }  // namespace verdict::aggregator

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+
+#include "common/config/config.h"
+#include "common/rpc/serve.h"
+
+namespace verdict::aggregator {
+
+// The settings of verdict-aggregator.
+struct AggregatorConfig {
+  rpc::ServiceConfig service = {};
+  config::Secret database_dsn = {};
+  std::string token_address = {};
+  std::size_t read_connections = 8;    // for reads that one statement answers
+  std::size_t stream_connections = 2;  // for larger ones, each busy until its caller has read all
+
+  void AddTo(config::Parser& parser) {
+    service.AddTo(parser);
+    parser.AddSecretFile("database-dsn-file", &database_dsn,
+                         "File with the connection string of the role verdict_aggregator.");
+    parser.Require("database-dsn-file");
+    parser.Add("token-address", &token_address, "The token service, which knows the API keys: HOST:PORT.");
+    parser.Require("token-address");
+    parser.Add("read-connections", &read_connections, "Database connections for reads of up to 1,000 items.");
+    parser.Add("stream-connections", &stream_connections, "Database connections for larger reads.");
+    parser.Check(
+        [this] {
+          return std::min(read_connections, stream_connections) >= 1 &&
+                 std::max(read_connections, stream_connections) <= 1'000;
+        },
+        "--read-connections and --stream-connections must lie between 1 and 1000.");
+  }
+};
+
+}  // namespace verdict::aggregator
