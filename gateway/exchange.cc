@@ -98,7 +98,8 @@ Awaitable<absl::StatusOr<std::string>> Exchange::ReadBody(std::size_t bytes_max)
   http::request_parser<http::string_body> parser;
   parser.eager(true);
   parser.body_limit(bytes_max);
-  auto check_extensions = [](std::uint64_t, boost::beast::string_view extensions, boost::system::error_code& error) {
+  auto check_extensions = [](std::uint64_t, boost::beast::string_view extensions,
+                             boost::system::error_code& error) {
     if (extensions.size() > kChunkExtensionMax) error = http::error::bad_chunk_extension;
   };
   parser.on_chunk_header(check_extensions);

@@ -67,10 +67,12 @@ absl::StatusOr<const MessagePlan*> JsonPlans::Make(const Descriptor& descriptor)
   if (descriptor.field_count() > kFieldsMax) {
     return InternalError(absl::StrCat(descriptor.full_name(), " has more than ", kFieldsMax, " fields"));
   }
+  const auto& prototype = *google::protobuf::MessageFactory::generated_factory()->GetPrototype(&descriptor);
   plan.fields.resize(static_cast<size_t>(descriptor.field_count()));
   for (int i = 0; i < descriptor.field_count(); ++i) {
     FieldPlan& field = plan.fields[static_cast<size_t>(i)];
     field.index = i;
+    field.reflection = prototype.GetReflection();
     RETURN_IF_ERROR(MakeField(*descriptor.field(i), field));
     plan.by_name.emplace(field.name, &field);
   }
@@ -86,7 +88,8 @@ absl::Status JsonPlans::MakeField(const FieldDescriptor& field, FieldPlan& plan)
     const Descriptor& entry = *field.message_type();
     if (entry.map_key()->type() != FieldDescriptor::TYPE_STRING) return HasNoJson(field);
     ASSIGN_OR_RETURN(const MessagePlan* entry_plan, Make(entry));
-    plan.map_value = &entry_plan->fields[static_cast<size_t>(entry.map_value()->index())];
+    plan.map_key = entry_plan->Find("key");
+    plan.map_value = entry_plan->Find("value");
     return absl::OkStatus();
   }
   switch (field.type()) {

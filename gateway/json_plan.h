@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -43,13 +44,15 @@ struct FieldPlan {
   };
 
   const google::protobuf::FieldDescriptor* field = nullptr;
-  Kind kind = Kind::kString;              // of a map: of its values
-  int index = 0;                          // in MessagePlan::fields
-  std::string_view name = {};             // as in the contract and in JSON
-  std::string key = {};                   // `"name":`
-  const EnumPlan* enumeration = nullptr;  // of kEnum
-  const MessagePlan* message = nullptr;   // of kMessage
-  const FieldPlan* map_value = nullptr;   // of a map: the field `value` of its entry
+  const google::protobuf::Reflection* reflection = nullptr;  // of the message; dear to ask it for
+  Kind kind = Kind::kString;                                 // of a map: of its values
+  int index = 0;                                             // in MessagePlan::fields
+  std::string_view name = {};                                // as in the contract and in JSON
+  std::string key = {};                                      // `"name":`
+  const EnumPlan* enumeration = nullptr;                     // of kEnum
+  const MessagePlan* message = nullptr;                      // of kMessage
+  const FieldPlan* map_key = nullptr;                        // of a map: the fields of its entry
+  const FieldPlan* map_value = nullptr;
   const options::v1::FieldRule* rule = nullptr;
 
   bool is_map() const { return map_value != nullptr; }

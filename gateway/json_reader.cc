@@ -191,8 +191,8 @@ class BodyReader {
     Frame& frame = frames_.back();
     if (frame.kind == Frame::Kind::kList) ++frame.count;
     if (frame.kind != Frame::Kind::kMap) return {frame.field ? frame.message : nullptr, frame.field};
-    Message* const entry = frame.message->GetReflection()->AddMessage(frame.message, frame.field->field);
-    entry->GetReflection()->SetString(entry, entry->GetDescriptor()->map_key(), std::string(frame.key));
+    Message* const entry = frame.field->reflection->AddMessage(frame.message, frame.field->field);
+    SetString({entry, frame.field->map_key}, frame.key);
     return {entry, frame.field->map_value};
   }
 
@@ -249,12 +249,10 @@ class BodyReader {
     } else if (slot.field->kind == Kind::kJson) {
       BeginText(Frame::Kind::kObject, slot);
     } else if (slot.field->kind == Kind::kMessage) {
-      const auto& reflection = *slot.message->GetReflection();
-      Message* const message = slot.field->field->is_repeated()
-                                   ? reflection.AddMessage(slot.message, slot.field->field)
-                                   : reflection.MutableMessage(slot.message, slot.field->field);
-      frames_.push_back(
-          {.kind = Frame::Kind::kMessage, .message = message, .plan = slot.field->message, .id = ++last_id_});
+      frames_.push_back({.kind = Frame::Kind::kMessage,
+                         .message = &MessageOf(slot),
+                         .plan = slot.field->message,
+                         .id = ++last_id_});
     } else {
       return Wrong(ExpectationAt(*slot.field));
     }
@@ -285,15 +283,7 @@ class BodyReader {
     frames_.pop_back();
     if (!was_in_text) return true;
     AppendToText({&bracket, 1});
-    if (!IsInText() && !is_ignoring_) {
-      const auto& reflection = *text_slot_.message->GetReflection();
-      const auto* field = text_slot_.field->field;
-      if (field->is_repeated()) {
-        reflection.AddString(text_slot_.message, field, std::move(text_));
-      } else {
-        reflection.SetString(text_slot_.message, field, std::move(text_));
-      }
-    }
+    if (!IsInText() && !is_ignoring_) SetJson(text_slot_, std::move(text_));
     return true;
   }
 
@@ -390,7 +380,7 @@ absl::Status ReadBody(const MessagePlan& plan, std::string_view body, const Body
 absl::Status SetPath(const FieldPath& path, std::string_view value, Message& request) {
   Message* message = &request;
   for (const FieldPlan* outer : std::span(path).first(path.size() - 1)) {
-    message = message->GetReflection()->MutableMessage(message, outer->field);
+    message = &MessageOf({message, outer});
   }
   if (SetFromText({message, path.back()}, value)) return absl::OkStatus();
   return WrongValue(ToString(path), Expectation(*path.back()));

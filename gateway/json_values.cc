@@ -21,7 +21,7 @@ bool Put(Slot slot, void (Reflection::*set)(Message*, const google::protobuf::Fi
          void (Reflection::*add)(Message*, const google::protobuf::FieldDescriptor*, Value) const,
          std::type_identity_t<Value> value) {
   const auto member = slot.field->field->is_repeated() ? add : set;
-  (slot.message->GetReflection()->*member)(slot.message, slot.field->field, std::move(value));
+  (slot.field->reflection->*member)(slot.message, slot.field->field, std::move(value));
   return true;
 }
 
@@ -137,6 +137,12 @@ std::optional<double> ParseDouble(std::string_view number) {
   return value;
 }
 
+Message& MessageOf(Slot slot) {
+  const auto& [message, field] = slot;
+  return field->field->is_repeated() ? *field->reflection->AddMessage(message, field->field)
+                                     : *field->reflection->MutableMessage(message, field->field);
+}
+
 bool SetBool(Slot slot, bool value) {
   return slot.field->kind == Kind::kBool && Put(slot, &Reflection::SetBool, &Reflection::AddBool, value);
 }
@@ -160,6 +166,10 @@ bool SetNumber(Slot slot, std::string_view number) {
   }
 }
 
+void SetJson(Slot slot, std::string&& json) {
+  Put(slot, &Reflection::SetString, &Reflection::AddString, std::move(json));
+}
+
 bool SetString(Slot slot, std::string_view text) {
   switch (slot.field->kind) {
     case Kind::kString:
@@ -172,11 +182,7 @@ bool SetString(Slot slot, std::string_view text) {
     case Kind::kTimestamp: {
       const auto time = ParseTimestamp(text);
       if (!time) return false;
-      const Reflection& reflection = *slot.message->GetReflection();
-      Message* const message = slot.field->field->is_repeated()
-                                   ? reflection.AddMessage(slot.message, slot.field->field)
-                                   : reflection.MutableMessage(slot.message, slot.field->field);
-      message->CopyFrom(*time);
+      MessageOf(slot).CopyFrom(*time);
       return true;
     }
     default:

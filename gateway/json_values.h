@@ -21,6 +21,9 @@ struct Slot {
   const FieldPlan* field = nullptr;
 };
 
+// The message in the slot; makes it.
+google::protobuf::Message& MessageOf(Slot slot);
+
 // A whole number.
 struct Integer {
   bool is_negative = false;
@@ -41,6 +44,9 @@ bool SetString(Slot slot, std::string_view text);
 
 // The same from a path or a query, where every value is text.
 bool SetFromText(Slot slot, std::string_view text);
+
+// Sets a `json` field.
+void SetJson(Slot slot, std::string&& json);
 
 // What the field (or one element of it) takes, to go on after its name: "must be true or false".
 std::string Expectation(const FieldPlan& field);

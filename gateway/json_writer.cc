@@ -27,81 +27,75 @@ void AppendNumber(Number number, std::string& out) {
 
 // The value of a field, or one element of a list.
 template <typename Value>
-Value Get(const Message& message, const FieldDescriptor* field, int index,
+Value Get(const FieldPlan& plan, const Message& message, int index,
           Value (Reflection::*get)(const Message&, const FieldDescriptor*) const,
           Value (Reflection::*get_repeated)(const Message&, const FieldDescriptor*, int) const) {
-  const Reflection& reflection = *message.GetReflection();
-  return index == kSingular ? (reflection.*get)(message, field)
-                            : (reflection.*get_repeated)(message, field, index);
+  return index == kSingular ? (plan.reflection->*get)(message, plan.field)
+                            : (plan.reflection->*get_repeated)(message, plan.field, index);
 }
 
-const Message& GetMessage(const Message& message, const FieldDescriptor* field, int index) {
-  const Reflection& reflection = *message.GetReflection();
-  return index == kSingular ? reflection.GetMessage(message, field)
-                            : reflection.GetRepeatedMessage(message, field, index);
+const Message& GetMessage(const FieldPlan& plan, const Message& message, int index) {
+  return index == kSingular ? plan.reflection->GetMessage(message, plan.field)
+                            : plan.reflection->GetRepeatedMessage(message, plan.field, index);
 }
 
-const std::string& GetString(const Message& message, const FieldDescriptor* field, int index,
-                             std::string& scratch) {
-  const Reflection& reflection = *message.GetReflection();
-  return index == kSingular ? reflection.GetStringReference(message, field, &scratch)
-                            : reflection.GetRepeatedStringReference(message, field, index, &scratch);
+const std::string& GetString(const FieldPlan& plan, const Message& message, int index, std::string& scratch) {
+  return index == kSingular
+             ? plan.reflection->GetStringReference(message, plan.field, &scratch)
+             : plan.reflection->GetRepeatedStringReference(message, plan.field, index, &scratch);
 }
 
 void AppendValue(const FieldPlan& plan, const Message& message, int index, std::string& out) {
-  const FieldDescriptor* const field = plan.field;
   std::string scratch;
   switch (plan.kind) {
     case Kind::kBool:
-      out +=
-          Get(message, field, index, &Reflection::GetBool, &Reflection::GetRepeatedBool) ? "true" : "false";
+      out += Get(plan, message, index, &Reflection::GetBool, &Reflection::GetRepeatedBool) ? "true" : "false";
       return;
     case Kind::kInt32:
-      return AppendNumber(Get(message, field, index, &Reflection::GetInt32, &Reflection::GetRepeatedInt32),
+      return AppendNumber(Get(plan, message, index, &Reflection::GetInt32, &Reflection::GetRepeatedInt32),
                           out);
     case Kind::kInt64:
-      return AppendNumber(Get(message, field, index, &Reflection::GetInt64, &Reflection::GetRepeatedInt64),
+      return AppendNumber(Get(plan, message, index, &Reflection::GetInt64, &Reflection::GetRepeatedInt64),
                           out);
     case Kind::kUint32:
-      return AppendNumber(Get(message, field, index, &Reflection::GetUInt32, &Reflection::GetRepeatedUInt32),
+      return AppendNumber(Get(plan, message, index, &Reflection::GetUInt32, &Reflection::GetRepeatedUInt32),
                           out);
     case Kind::kUint64:
-      return AppendNumber(Get(message, field, index, &Reflection::GetUInt64, &Reflection::GetRepeatedUInt64),
+      return AppendNumber(Get(plan, message, index, &Reflection::GetUInt64, &Reflection::GetRepeatedUInt64),
                           out);
     case Kind::kDouble:
-      return AppendNumber(Get(message, field, index, &Reflection::GetDouble, &Reflection::GetRepeatedDouble),
+      return AppendNumber(Get(plan, message, index, &Reflection::GetDouble, &Reflection::GetRepeatedDouble),
                           out);
     case Kind::kString:
-      return AppendJsonString(GetString(message, field, index, scratch), out);
+      return AppendJsonString(GetString(plan, message, index, scratch), out);
     case Kind::kJson:
-      out += GetString(message, field, index, scratch);
+      out += GetString(plan, message, index, scratch);
       return;
     case Kind::kEnum: {
       const int number =
-          Get(message, field, index, &Reflection::GetEnumValue, &Reflection::GetRepeatedEnumValue);
+          Get(plan, message, index, &Reflection::GetEnumValue, &Reflection::GetRepeatedEnumValue);
       const auto name = plan.enumeration->name_of.find(number);
       return AppendJsonString(name == plan.enumeration->name_of.end() ? "" : name->second, out);
     }
     case Kind::kTimestamp: {
-      const Message& time = GetMessage(message, field, index);
+      const Message& time = GetMessage(plan, message, index);
       out += '"';
       AppendTimestamp(static_cast<const Timestamp&>(time), out);
       out += '"';
       return;
     }
     case Kind::kMessage:
-      return AppendJson(*plan.message, GetMessage(message, field, index), out);
+      return AppendJson(*plan.message, GetMessage(plan, message, index), out);
   }
 }
 
 void AppendMap(const FieldPlan& plan, const Message& message, std::string& out) {
-  const Reflection& reflection = *message.GetReflection();
-  std::string scratch;
+  const int size = plan.reflection->FieldSize(message, plan.field);
   out += '{';
-  for (int i = 0; i < reflection.FieldSize(message, plan.field); ++i) {
+  for (int i = 0; i < size; ++i) {
     if (i > 0) out += ',';
-    const Message& entry = reflection.GetRepeatedMessage(message, plan.field, i);
-    AppendJsonString(GetString(entry, entry.GetDescriptor()->map_key(), kSingular, scratch), out);
+    const Message& entry = plan.reflection->GetRepeatedMessage(message, plan.field, i);
+    AppendValue(*plan.map_key, entry, kSingular, out);
     out += ':';
     AppendValue(*plan.map_value, entry, kSingular, out);
   }
@@ -110,7 +104,7 @@ void AppendMap(const FieldPlan& plan, const Message& message, std::string& out) 
 
 // Appends the elements of a list, with commas between them.
 void AppendElements(const FieldPlan& plan, const Message& message, std::string& out) {
-  const int size = message.GetReflection()->FieldSize(message, plan.field);
+  const int size = plan.reflection->FieldSize(message, plan.field);
   for (int i = 0; i < size; ++i) {
     if (i > 0) out += ',';
     AppendValue(plan, message, i, out);
@@ -120,7 +114,7 @@ void AppendElements(const FieldPlan& plan, const Message& message, std::string& 
 // Whether the field shows.
 bool Shows(const FieldPlan& plan, const Message& message) {
   if (plan.field->is_repeated()) return true;
-  const Reflection& reflection = *message.GetReflection();
+  const Reflection& reflection = *plan.reflection;
   switch (plan.kind) {
     case Kind::kEnum:
       return plan.enumeration->name_of.contains(reflection.GetEnumValue(message, plan.field));
@@ -214,13 +208,13 @@ void ResponseStream::Append(const Message& response, std::string& out) {
     out += '[';
   } else {
     for (const FieldPlan& field : route_.response_plan->fields) {
-      if (&field == &items || !response.GetReflection()->HasField(response, field.field)) continue;
+      if (&field == &items || !field.reflection->HasField(response, field.field)) continue;
       trailer_ += ',';
       trailer_ += field.key;
       AppendField(field, response, trailer_);
     }
   }
-  if (response.GetReflection()->FieldSize(response, items.field) == 0) return;
+  if (items.reflection->FieldSize(response, items.field) == 0) return;
   if (has_items_) out += ',';
   has_items_ = true;
   AppendElements(items, response, out);
