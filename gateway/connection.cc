@@ -151,26 +151,34 @@ void Connection::Drain() {
 }
 
 void Connection::Abort() {
-  if (gone_ != nullptr) (*gone_)();
+  if (watcher_ != nullptr) watcher_->gone();
   boost::system::error_code error;
   socket_.close(error);
 }
 
 void Connection::Watch(std::function<void()> gone) {
-  gone_ = std::make_shared<std::function<void()>>(std::move(gone));
+  watcher_ = std::make_shared<Watcher>(std::move(gone), Timer(socket_.get_executor()));
   socket_.async_wait(
-      Socket::wait_read, [this, watch = std::weak_ptr(gone_)](boost::system::error_code error) {
-        const auto callback = watch.lock();  // only while the watch lasts, and so does the connection
-        if (error || callback == nullptr) return;
+      Socket::wait_read, [this, weak = std::weak_ptr(watcher_)](boost::system::error_code error) {
+        const auto watcher = weak.lock();  // only while the watch lasts, and so does the connection
+        if (error || watcher == nullptr) return;
         char byte;
         const auto peeked = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        // Bytes are the next request: what comes behind them is seen when they have been read.
-        if (peeked == 0 || (peeked < 0 && errno != EAGAIN)) (*callback)();
+        if (peeked > 0) return;  // the next request; what comes behind it is seen when that has been read
+        if (peeked < 0) {
+          if (errno != EAGAIN) watcher->gone();
+          return;
+        }
+        watcher->grace.expires_after(context_.limits.half_close_grace);
+        watcher->grace.async_wait([weak](boost::system::error_code cancelled) {
+          const auto still_watching = weak.lock();
+          if (!cancelled && still_watching != nullptr) still_watching->gone();
+        });
       });
 }
 
 void Connection::StopWatching() {
-  gone_.reset();
+  watcher_.reset();
   boost::system::error_code error;
   socket_.cancel(error);
 }

@@ -36,7 +36,9 @@ struct HttpLimits {
   std::chrono::milliseconds write_timeout = std::chrono::seconds(30);  // of one write
   std::chrono::milliseconds linger_timeout = std::chrono::seconds(1);  // for the client to close first
   std::size_t linger_bytes = 1 << 20;                                  // of what it still sends
-  std::chrono::milliseconds drain_idle = std::chrono::seconds(1);      // for one more request while draining
+  std::chrono::milliseconds half_close_grace =
+      std::chrono::seconds(1);  // until a client that ended its side is gone
+  std::chrono::milliseconds drain_idle = std::chrono::seconds(1);  // for one more request while draining
 };
 
 // Answers requests, on the threads of their connections.
@@ -99,7 +101,8 @@ class Connection {
     co_return !error;
   }
 
-  // Runs `gone` once when the client closes the connection, until StopWatching.
+  // Runs `gone` once when the client closes the connection, until StopWatching. One that has only ended its
+  // own side looks the same, so there is a moment in which it may still get its answer.
   void Watch(std::function<void()> gone);
   void StopWatching();
 
@@ -124,6 +127,12 @@ class Connection {
     bool passed_ = false;
   };
 
+  // Who wants to know that the client is gone.
+  struct Watcher {
+    std::function<void()> gone;
+    Timer grace;
+  };
+
   // Reads a header section into section_. False when there is none: the client is gone, or idle for too long.
   Awaitable<absl::StatusOr<bool>> ReadHead(bool first);
   Awaitable<bool> AwaitRequest(bool first);
@@ -134,8 +143,8 @@ class Connection {
   HttpContext& context_;
   std::shared_ptr<Deadline> deadline_;
   boost::beast::flat_buffer buffer_{kBufferMax};
-  std::string section_;                          // of the request in progress
-  std::shared_ptr<std::function<void()>> gone_;  // null: nobody watches; the wait's handler holds it weakly
+  std::string section_;               // of the request in progress
+  std::shared_ptr<Watcher> watcher_;  // null: nobody watches; handlers hold it weakly
   bool idle_ = false;
 };
 

@@ -11,7 +11,7 @@
 #include "absl/synchronization/notification.h"
 #include "common/status/error.h"
 #include "gateway/exchange.h"
-#include "gateway/http_test_client.h"
+#include "gateway/testing/http_client.h"
 
 namespace verdict::gateway {
 namespace {
@@ -51,13 +51,15 @@ class TestHandler : public RequestHandler {
       co_await timer.async_wait(kAwait);
       gone.Notify();
     } else if (path == "/slow") {
+      bool given_up = false;
+      const auto watch = exchange.OnClientGone([&] { given_up = true; });
       waiting.Notify();
       Timer timer(co_await asio::this_coro::executor);
-      while (!go_on) {
+      while (!go_on && !given_up) {
         timer.expires_after(5ms);
         co_await timer.async_wait(kAwait);
       }
-      co_await exchange.Send({.body = "done"});
+      co_await exchange.Send({.body = given_up ? "given up" : "done"});
     } else {
       co_await exchange.Send({.body = absl::StrCat("at ", std::string(path))});
     }
@@ -357,12 +359,22 @@ TEST_CASE("a client that does not read its answer is given up") {
 }
 
 TEST_CASE("the handler learns that the client is gone") {
-  Fixture fixture;
+  Fixture fixture({.half_close_grace = 10ms});
   auto client = fixture.Connect();
   client.Send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
   fixture.handler.waiting.WaitForNotification();
   client.Close();
   CHECK(fixture.handler.gone.WaitForNotificationWithTimeout(absl::Seconds(10)));
+}
+
+TEST_CASE("a client that ends its side after the request gets its answer") {
+  Fixture fixture;
+  auto client = fixture.Connect();
+  client.Send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.FinishSending();
+  fixture.handler.waiting.WaitForNotification();
+  fixture.handler.go_on = true;
+  CHECK(client.Receive().body == "done");
 }
 
 TEST_CASE("connections beyond the cap are closed at once, and their end makes room") {

@@ -131,7 +131,9 @@ absl::Status ErrorOf(const grpc::Status& status, const Route& route, const grpc:
     return MakeError(errors::v1::REASON_OUTCOME_UNKNOWN,
                      "The connection to the service was lost. The write may or may not have been stored.");
   }
-  return MakeError(errors::v1::REASON_UNAVAILABLE, "The service cannot be reached. Nothing was stored.");
+  return MakeError(errors::v1::REASON_UNAVAILABLE,
+                   route.verb == "GET" ? "The service cannot be reached."
+                                       : "The service cannot be reached. Nothing was stored.");
 }
 
 grpc::ByteBuffer Serialize(const Message& message) {

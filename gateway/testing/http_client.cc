@@ -1,4 +1,4 @@
-#include "gateway/http_test_client.h"
+#include "gateway/testing/http_client.h"
 
 #include <array>
 #include <cerrno>

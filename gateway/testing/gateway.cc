@@ -1,0 +1,116 @@
+#include "gateway/testing/gateway.h"
+
+#include <array>
+#include <utility>
+
+#include <boost/json/parse.hpp>
+#include <catch2/catch.hpp>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server_builder.h>
+
+#include "absl/strings/str_cat.h"
+
+namespace verdict::gateway {
+namespace {
+
+std::map<std::string, std::string> MetadataOf(const grpc::ServerContext& context) {
+  std::map<std::string, std::string> metadata;
+  for (const auto& [key, value] : context.client_metadata()) {
+    metadata.emplace(std::string(key.data(), key.size()), std::string(value.data(), value.size()));
+  }
+  return metadata;
+}
+
+RouteTable Routes() {
+  const std::array services = {MintTokenRequest::descriptor()->file()->service(0),
+                               RedeemTokenRequest::descriptor()->file()->service(0),
+                               GetEntityFeedbackRequest::descriptor()->file()->service(0)};
+  auto routes = RouteTable::Build(services);
+  REQUIRE(routes.ok());
+  return *std::move(routes);
+}
+
+}  // namespace
+
+TestBackend::TestBackend()
+    : mint([](auto&, const MintTokenRequest& request, MintTokenResponse& response) {
+        response.set_token("fbt1.token");
+        response.set_id(request.resource_id());
+        return grpc::Status::OK;
+      }),
+      redeem([](auto&, const RedeemTokenRequest& request, RedeemTokenResponse& response) {
+        response.mutable_feedback()->set_thumbs_up(request.thumbs_up());
+        return grpc::Status::OK;
+      }) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(static_cast<token::v1::TokenService::Service*>(this));
+  builder.RegisterService(static_cast<feedback::v1::FeedbackService::Service*>(this));
+  builder.RegisterService(static_cast<aggregator::v1::AggregatorService::Service*>(this));
+  server_ = builder.BuildAndStart();
+  REQUIRE(server_ != nullptr);
+  address_ = absl::StrCat("127.0.0.1:", port);
+}
+
+void TestBackend::SetServing(bool serving) { server_->GetHealthCheckService()->SetServingStatus(serving); }
+
+void TestBackend::Stop() { server_->Shutdown(std::chrono::system_clock::now()); }
+
+grpc::Status TestBackend::MintToken(grpc::ServerContext* context, const MintTokenRequest* request,
+                                    MintTokenResponse* response) {
+  metadata = MetadataOf(*context);
+  return mint(*context, *request, *response);
+}
+
+grpc::Status TestBackend::RevokeToken(grpc::ServerContext*, const token::v1::RevokeTokenRequest*,
+                                      token::v1::RevokeTokenResponse*) {
+  return grpc::Status::OK;
+}
+
+grpc::Status TestBackend::RedeemToken(grpc::ServerContext* context, const RedeemTokenRequest* request,
+                                      RedeemTokenResponse* response) {
+  metadata = MetadataOf(*context);
+  return redeem(*context, *request, *response);
+}
+
+grpc::Status TestBackend::GetEntityFeedback(grpc::ServerContext* context,
+                                            const GetEntityFeedbackRequest* request,
+                                            grpc::ServerWriter<GetEntityFeedbackResponse>* writer) {
+  metadata = MetadataOf(*context);
+  return read(*context, *request, *writer);
+}
+
+TestGateway::TestGateway(const Options& options)
+    : routes(Routes()),
+      backends({{.name = "token", .package = "verdict.token.v1", .address = backend.address()},
+                {.name = "feedback", .package = "verdict.feedback.v1", .address = backend.address()},
+                {.name = "aggregator", .package = "verdict.aggregator.v1", .address = backend.address()}},
+               registry, std::chrono::milliseconds(10)),
+      transcoder(routes, backends, *CorsPolicy::Parse(options.origins), R"({"openapi":"3.1.0"})",
+                 options.limits) {
+  auto started = HttpServer::Start("127.0.0.1:0", 2, options.http, transcoder, metrics);
+  REQUIRE(started.ok());
+  server = *std::move(started);
+}
+
+std::string Request(const std::string& method, const std::string& path, const std::string& fields,
+                    const std::string& body) {
+  const std::string length = body.empty() ? "" : absl::StrCat("Content-Length: ", body.size(), "\r\n");
+  return absl::StrCat(method, " ", path, " HTTP/1.1\r\nHost: a\r\n", fields, length, "\r\n", body);
+}
+
+std::string Mint(const std::string& fields, const std::string& body) {
+  return Request("POST", "/api/v1/feedback/token", fields, body);
+}
+
+std::string Redeem(const std::string& fields, const std::string& body) {
+  return Request("POST", "/api/v1/feedback", fields, body);
+}
+
+std::string CodeOf(const TestResponse& response) {
+  return std::string(boost::json::parse(response.body).at("code").as_string());
+}
+
+}  // namespace verdict::gateway

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <grpcpp/server.h>
+
+#include "common/metrics/metrics.h"
+#include "gateway/backends.h"
+#include "gateway/http_server.h"
+#include "gateway/metrics.h"
+#include "gateway/route_table.h"
+#include "gateway/testing/http_client.h"
+#include "gateway/transcoder.h"
+#include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
+#include "verdict/feedback/v1/feedback_service.grpc.pb.h"
+#include "verdict/token/v1/token_service.grpc.pb.h"
+
+// A gateway on a real socket, with the services played by a gRPC server in the test's own process.
+namespace verdict::gateway {
+
+using aggregator::v1::GetEntityFeedbackRequest;
+using aggregator::v1::GetEntityFeedbackResponse;
+using feedback::v1::RedeemTokenRequest;
+using feedback::v1::RedeemTokenResponse;
+using token::v1::MintTokenRequest;
+using token::v1::MintTokenResponse;
+
+// Plays all three services: a few methods, by hand.
+class TestBackend final : public token::v1::TokenService::Service,
+                          public feedback::v1::FeedbackService::Service,
+                          public aggregator::v1::AggregatorService::Service {
+ public:
+  TestBackend();
+  ~TestBackend() override { Stop(); }
+
+  const std::string& address() const { return address_; }
+  void SetServing(bool serving);
+  void Stop();
+
+  // What the handlers do; set before the request.
+  std::function<grpc::Status(grpc::ServerContext&, const MintTokenRequest&, MintTokenResponse&)> mint;
+  std::function<grpc::Status(grpc::ServerContext&, const RedeemTokenRequest&, RedeemTokenResponse&)> redeem;
+  std::function<grpc::Status(grpc::ServerContext&, const GetEntityFeedbackRequest&,
+                             grpc::ServerWriter<GetEntityFeedbackResponse>&)>
+      read;
+  // What the latest call of any of them carried.
+  std::map<std::string, std::string> metadata;
+
+ private:
+  grpc::Status MintToken(grpc::ServerContext* context, const MintTokenRequest* request,
+                         MintTokenResponse* response) override;
+  grpc::Status RevokeToken(grpc::ServerContext* context, const token::v1::RevokeTokenRequest* request,
+                           token::v1::RevokeTokenResponse* response) override;
+  grpc::Status RedeemToken(grpc::ServerContext* context, const RedeemTokenRequest* request,
+                           RedeemTokenResponse* response) override;
+  grpc::Status GetEntityFeedback(grpc::ServerContext* context, const GetEntityFeedbackRequest* request,
+                                 grpc::ServerWriter<GetEntityFeedbackResponse>* writer) override;
+
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+// The gateway, in front of the backend.
+struct TestGateway {
+  struct Options {
+    std::string origins = "*";
+    TranscoderLimits limits = {};
+    HttpLimits http = {};
+  };
+
+  TestGateway() : TestGateway(Options()) {}
+  explicit TestGateway(const Options& options);
+
+  TestClient Connect() { return TestClient(server->address()); }
+  // Sends one request on a connection of its own.
+  TestResponse Exchange(const std::string& request) { return Connect().Exchange(request); }
+
+  TestBackend backend;
+  metrics::Registry registry;
+  Metrics metrics{registry};
+  RouteTable routes;
+  Backends backends;
+  Transcoder transcoder;
+  std::unique_ptr<HttpServer> server;
+};
+
+inline constexpr const char* kKey = "Authorization: Bearer key\r\n";
+inline constexpr const char* kMintBody = R"({"resource_type":"eval_run","resource_id":"run-42"})";
+inline constexpr const char* kReadPath = "/projects/0190c0de-0000-7000-8000-000000000000/feedback/span/s1";
+
+// The bytes of a request; `fields` are whole lines.
+std::string Request(const std::string& method, const std::string& path, const std::string& fields = "",
+                    const std::string& body = "");
+std::string Mint(const std::string& fields = kKey, const std::string& body = kMintBody);
+std::string Redeem(const std::string& fields = "", const std::string& body = R"({"thumbs_up":true})");
+
+// The `code` of a problem document.
+std::string CodeOf(const TestResponse& response);
+
+}  // namespace verdict::gateway

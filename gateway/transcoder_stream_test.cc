@@ -1,0 +1,181 @@
+#include <atomic>
+#include <chrono>
+#include <string>
+
+#include <boost/json/parse.hpp>
+#include <catch2/catch.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "common/status/error.h"
+#include "common/status/grpc_status.h"
+#include "gateway/testing/gateway.h"
+
+namespace verdict::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+
+GetEntityFeedbackResponse Items(int count) {
+  GetEntityFeedbackResponse message;
+  for (int i = 0; i < count; ++i) message.add_items()->set_id(absl::StrCat("item-", i));
+  return message;
+}
+
+GetEntityFeedbackResponse Summary() {
+  GetEntityFeedbackResponse message;
+  message.set_entity_id("s1");
+  message.mutable_summary()->set_total(1);
+  return message;
+}
+
+TEST_CASE("a stream of one message has a length") {
+  TestGateway gateway;
+  gateway.backend.read = [](grpc::ServerContext& context, auto&, auto& writer) {
+    context.AddInitialMetadata("etag", "\"1\"");
+    writer.Write(Summary());
+    return grpc::Status::OK;
+  };
+  const auto response = gateway.Exchange(Request("GET", kReadPath, kKey));
+  CHECK(response.status == 200);
+  CHECK(response.Has("content-length"));
+  CHECK(response.Header("etag") == "\"1\"");
+  CHECK(boost::json::parse(response.body).at("items").as_array().empty());
+
+  auto client = gateway.Connect();
+  client.Send(Request("HEAD", kReadPath, kKey));
+  CHECK(client.Receive(true).Header("content-length") == response.Header("content-length"));
+}
+
+TEST_CASE("a stream of many messages is one JSON document in chunks") {
+  TestGateway gateway;
+  constexpr int kMessages = 200;
+  gateway.backend.read = [](grpc::ServerContext& context, auto&, auto& writer) {
+    context.AddInitialMetadata("etag", "\"1\"");
+    writer.Write(Summary());
+    for (int i = 0; i < kMessages; ++i) writer.Write(Items(100));
+    return grpc::Status::OK;
+  };
+  SECTION("chunked") {
+    auto client = gateway.Connect();
+    for (int i = 0; i < 2; ++i) {
+      const auto response = client.Exchange(Request("GET", kReadPath, kKey));
+      CHECK(response.Header("transfer-encoding") == "chunked");
+      CHECK(response.Header("etag") == "\"1\"");
+      REQUIRE(response.complete);
+      CHECK(boost::json::parse(response.body).at("items").as_array().size() == kMessages * 100);
+    }
+  }
+  SECTION("to HTTP/1.0, until the connection ends") {
+    const auto response = gateway.Exchange(absl::StrCat("GET ", kReadPath, " HTTP/1.0\r\n", kKey, "\r\n"));
+    CHECK_FALSE(response.Has("transfer-encoding"));
+    CHECK(boost::json::parse(response.body).at("items").as_array().size() == kMessages * 100);
+  }
+}
+
+TEST_CASE("a stream that fails is a problem before its first byte, and cut after it") {
+  TestGateway gateway;
+  std::atomic<int> messages = 0;
+  gateway.backend.read = [&](auto&, auto&, auto& writer) {
+    for (int i = 0; i < messages; ++i) writer.Write(i == 0 ? Summary() : Items(1));
+    return ToGrpc(MakeError(errors::v1::REASON_UNAVAILABLE, "The database cannot be reached."));
+  };
+  for (messages = 0; messages < 2; ++messages) {
+    const auto response = gateway.Exchange(Request("GET", kReadPath, kKey));
+    CHECK(response.status == 503);
+    CHECK(CodeOf(response) == "UNAVAILABLE");
+  }
+  messages = 3;
+  const auto cut = gateway.Exchange(Request("GET", kReadPath, kKey));
+  CHECK(cut.status == 200);
+  CHECK_FALSE(cut.complete);
+}
+
+TEST_CASE("an unchanged entity is 304") {
+  TestGateway gateway;
+  gateway.backend.read = [](grpc::ServerContext& context, auto&, auto&) {
+    context.AddTrailingMetadata("etag", "\"1\"");
+    return grpc::Status::OK;
+  };
+  const auto response =
+      gateway.Exchange(Request("GET", kReadPath, absl::StrCat(kKey, "If-None-Match: \"1\"\r\n")));
+  CHECK(response.status == 304);
+  CHECK(response.Header("etag") == "\"1\"");
+  CHECK(gateway.backend.metadata.at("if-none-match") == "\"1\"");
+}
+
+TEST_CASE("a service reads no further than its client") {
+  TestGateway gateway;
+  absl::Notification stopped;
+  std::atomic<int> written = 0;
+  gateway.backend.read = [&](auto&, auto&, auto& writer) {
+    while (writer.Write(Items(1000))) ++written;
+    stopped.Notify();
+    return grpc::Status::OK;
+  };
+  auto client = gateway.Connect();
+  client.Send(Request("GET", kReadPath, kKey));
+  client.Read(1'000'000);
+  client.Close();
+  CHECK(stopped.WaitForNotificationWithTimeout(absl::Seconds(10)));
+}
+
+TEST_CASE("the call of a client that is gone is cancelled") {
+  TestGateway gateway({.http = {.half_close_grace = 10ms}});
+  absl::Notification called;
+  absl::Notification cancelled;
+  gateway.backend.mint = [&](grpc::ServerContext& context, auto&, auto&) {
+    called.Notify();
+    while (!context.IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+    cancelled.Notify();
+    return grpc::Status::OK;
+  };
+  auto client = gateway.Connect();
+  client.Send(Mint());
+  called.WaitForNotification();
+  client.Close();
+  CHECK(cancelled.WaitForNotificationWithTimeout(absl::Seconds(4)));
+}
+
+TEST_CASE("a call that takes too long is 504") {
+  TestGateway gateway({.limits = {.unary_deadline = 50ms}});
+  gateway.backend.mint = [](grpc::ServerContext& context, auto&, auto&) {
+    while (!context.IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+    return grpc::Status::OK;
+  };
+  const auto response = gateway.Exchange(Mint());
+  CHECK(response.status == 504);
+  CHECK(CodeOf(response) == "DEADLINE_EXCEEDED");
+}
+
+TEST_CASE("a backend that is away is 503, and says when to come again") {
+  TestGateway gateway;
+  gateway.backend.Stop();
+  const auto response = gateway.Exchange(Redeem());
+  CHECK(response.status == 503);
+  CHECK(CodeOf(response) == "UNAVAILABLE");
+  CHECK(response.Header("retry-after") == "1");
+  CHECK(response.body.find("127.0.0.1") == std::string::npos);
+}
+
+TEST_CASE("a backend that goes away during a write leaves its outcome unknown") {
+  TestGateway gateway;
+  absl::Notification called;
+  absl::Notification stopped;
+  gateway.backend.redeem = [&](grpc::ServerContext& context, auto&, auto&) {
+    called.Notify();
+    while (!context.IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "");
+  };
+  auto client = gateway.Connect();
+  client.Send(Redeem());
+  called.WaitForNotification();
+  gateway.backend.Stop();
+  const auto response = client.Receive();
+  CHECK(response.status == 503);
+  CHECK(CodeOf(response) == "OUTCOME_UNKNOWN");
+}
+
+}  // namespace
+}  // namespace verdict::gateway
