@@ -158,8 +158,11 @@ void Parser::AddSecretFile(std::string_view name, Secret* value, std::string_vie
 void Parser::Require(std::string_view name) { Find(name)->required = true; }
 
 void Parser::Check(std::function<bool()> rule, std::string_view mistake) {
-  rules_.push_back({std::move(rule), std::string(mistake)});
+  Check(
+      [rule = std::move(rule), mistake = std::string(mistake)] { return rule() ? std::string() : mistake; });
 }
+
+void Parser::Check(std::function<std::string()> find_mistake) { rules_.push_back(std::move(find_mistake)); }
 
 std::optional<int> Parser::Parse(int argc, const char* const* argv) {
   return Parse(
@@ -182,8 +185,8 @@ std::optional<int> Parser::Parse(std::span<const char* const> arguments, const E
   }
   // A rule over a setting that could not be read would only add noise.
   if (mistakes.empty()) {
-    for (const Rule& rule : rules_) {
-      if (!rule.holds()) mistakes.push_back(rule.mistake);
+    for (const auto& find_mistake : rules_) {
+      if (std::string mistake = find_mistake(); !mistake.empty()) mistakes.push_back(std::move(mistake));
     }
   }
   if (!mistakes.empty()) {

@@ -70,6 +70,8 @@ class Parser {
   // A rule that the settings must satisfy; `mistake` says what to change. It runs when each setting could be
   // read.
   void Check(std::function<bool()> rule, std::string_view mistake);
+  // The same, for a rule that finds out itself what to change: it returns the mistake, or nothing.
+  void Check(std::function<std::string()> find_mistake);
 
   // Reads the command line and the environment. Returns nullopt when the process should start, else its exit
   // code: 0 after --help and a --check-config without mistakes, 2 after printing every mistake.
@@ -109,7 +111,7 @@ class Parser {
   std::string program_;
   std::string summary_;
   std::vector<Setting> settings_;
-  std::vector<Rule> rules_;
+  std::vector<std::function<std::string()>> rules_;
   bool help_ = false;
   bool check_only_ = false;
 };

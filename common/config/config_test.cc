@@ -139,6 +139,15 @@ TEST_CASE("a rule that does not hold is a mistake") {
   CHECK_THAT(run.err.str(), Contains("--threads must be at least 1."));
 }
 
+TEST_CASE("a rule may find out itself what to change") {
+  Run run;
+  run.parser.Check(
+      [&run] { return run.config.offset == 7 ? std::string("--offset must be even.") : std::string(); });
+  CHECK(run.With({"--offset=7"}) == 2);
+  CHECK_THAT(run.err.str(), Catch::Contains("--offset must be even."));
+  CHECK_FALSE(run.With({"--offset=8"}));
+}
+
 TEST_CASE("a secret comes from a file, less one newline, and is never shown") {
   const File file("host=db password=hunter2\n\n");
   Run run;
