@@ -161,7 +161,7 @@ KeyRing::KeyRing(std::filesystem::path directory, metrics::Registry& registry)
     : directory_(std::move(directory)),
       registry_(registry),
       reload_failures_(
-          registry.Counter("keyset_reload_failures_total",
+          registry.Counter("verdict_keyset_reload_failures_total",
                            "Readings of the key set directory that failed; the old set stays in use.", {})),
       inotify_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
       wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
@@ -199,10 +199,12 @@ absl::Status KeyRing::Reload() {
     old = std::exchange(keys_, next);
   }
   const auto publish = [this](const KeySet& set, double present) {
-    registry_.Gauge("keyset_primary_info", "1 for the key that signs new tokens.", {{"kid", set.primary}})
+    registry_
+        .Gauge("verdict_keyset_primary_info", "1 for the key that signs new tokens.", {{"kid", set.primary}})
         .Set(present);
     for (const auto& [kid, key] : set.keys) {
-      registry_.Gauge("keyset_has_kid", "1 for each key that verifies tokens.", {{"kid", kid}}).Set(present);
+      registry_.Gauge("verdict_keyset_has_kid", "1 for each key that verifies tokens.", {{"kid", kid}})
+          .Set(present);
     }
   };
   if (old) publish(*old, 0);

@@ -41,13 +41,15 @@ struct KeySet {
   // everybody can read.
   static absl::StatusOr<KeySet> Load(const std::filesystem::path& directory);
 
+  const Key& Primary() const { return keys.find(primary)->second; }
+
   // The key of this id, if it still verifies at `now`; else null.
   const Key* Find(std::string_view kid, Time now) const;
 };
 
 // The key set of a directory, kept up to date while the process runs: a change is seen at once where
 // the file system tells (also the swap of `..data` by which Kubernetes updates a mounted secret), else
-// within 10 s. A directory that has become bad changes nothing but keyset_reload_failures_total.
+// within 10 s. A directory that has become bad changes nothing but verdict_keyset_reload_failures_total.
 // Thread-safe.
 class KeyRing {
  public:

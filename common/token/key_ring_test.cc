@@ -21,7 +21,7 @@ const Time kNow = Time(std::chrono::hours(24 * 365 * 56));
 
 double Failures(metrics::Registry& registry) {
   return registry
-      .Counter("keyset_reload_failures_total",
+      .Counter("verdict_keyset_reload_failures_total",
                "Readings of the key set directory that failed; the old set stays in use.")
       .Value();
 }
@@ -154,9 +154,10 @@ TEST_CASE("a ring follows its directory") {
   files.WriteKeySet(kTwoKeys);
   CHECK(Eventually([&] { return (*ring)->keys()->primary == "k2"; }));
   CHECK(before->primary == "k1");  // who holds the old set keeps it
-  CHECK(Eventually(
-      [&] { return registry.Text().find("keyset_primary_info{kid=\"k2\"} 1") != std::string::npos; }));
-  CHECK_THAT(registry.Text(), Catch::Contains("keyset_primary_info{kid=\"k1\"} 0"));
+  CHECK(Eventually([&] {
+    return registry.Text().find("verdict_keyset_primary_info{kid=\"k2\"} 1") != std::string::npos;
+  }));
+  CHECK_THAT(registry.Text(), Catch::Contains("verdict_keyset_primary_info{kid=\"k1\"} 0"));
 }
 
 TEST_CASE("a ring follows the swap by which Kubernetes updates a mounted secret") {

@@ -154,7 +154,7 @@ absl::StatusOr<std::string> MintToken(const KeyRing& ring, const TokenClaims& cl
 
   const std::shared_ptr<const KeySet> keys = ring.keys();
   const std::string payload = EncodePayload(claims);
-  const std::string tag = Tag(keys->keys.find(keys->primary)->second.mac, keys->primary, payload);
+  const std::string tag = Tag(keys->Primary().mac, keys->primary, payload);
   std::string token(kVersion);
   for (const std::string& part :
        {keys->primary, crypto::EncodeBase64Url(payload), crypto::EncodeBase64Url(tag)}) {
