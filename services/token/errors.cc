@@ -1,0 +1,58 @@
+#include "services/token/errors.h"
+
+#include <string>
+
+#include "common/status/error.h"
+
+namespace verdict::token::error {
+
+absl::Status Unauthenticated() {
+  return MakeError(errors::v1::REASON_UNAUTHENTICATED, "The API key is missing or not valid.");
+}
+
+absl::Status NoSuchProjectForAdmin() {
+  return MakeError(errors::v1::REASON_PERMISSION_DENIED,
+                   "The admin key names a project that does not exist.");
+}
+
+absl::Status TokenExpired() {
+  return MakeError(errors::v1::REASON_TOKEN_EXPIRED, "The feedback token has expired.");
+}
+
+absl::Status TokenUsed() {
+  return MakeError(errors::v1::REASON_TOKEN_USED, "The feedback token has been used.");
+}
+
+absl::Status TokenRevoked() {
+  return MakeError(errors::v1::REASON_TOKEN_REVOKED, "The feedback token has been revoked.");
+}
+
+absl::Status OrganizationNotFound() {
+  return MakeError(errors::v1::REASON_ORGANIZATION_NOT_FOUND, "No organization of this id.");
+}
+
+absl::Status ProjectNotFound() {
+  return MakeError(errors::v1::REASON_PROJECT_NOT_FOUND, "No project of this id.");
+}
+
+absl::Status UserNotFound() {
+  return MakeError(errors::v1::REASON_USER_NOT_FOUND, "No user of this id in the project's organization.");
+}
+
+absl::Status KeyNotFound() { return MakeError(errors::v1::REASON_KEY_NOT_FOUND, "No API key of this id."); }
+
+absl::Status ProjectNameTaken(std::string_view name) {
+  return MakeError(errors::v1::REASON_ALREADY_EXISTS,
+                   "The organization has a project `" + std::string(name) + "` already.");
+}
+
+absl::Status EmailTaken(std::string_view email) {
+  return MakeError(errors::v1::REASON_ALREADY_EXISTS,
+                   "The organization has a user `" + std::string(email) + "` already.");
+}
+
+absl::Status InvalidField(std::string_view field, std::string_view message) {
+  return ValidationError({{std::string(field), std::string(message)}});
+}
+
+}  // namespace verdict::token::error
