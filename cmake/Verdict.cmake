@@ -11,7 +11,9 @@ set(VERDICT_PROGRAM_LIBS "")  # what every program links
 if(VERDICT_SANITIZE MATCHES thread)
   add_library(verdict_tsan_mutex OBJECT ${CMAKE_CURRENT_LIST_DIR}/tsan_mutex.cc)
   target_link_libraries(verdict_tsan_mutex PUBLIC absl::synchronization)
-  set(VERDICT_PROGRAM_LIBS verdict_tsan_mutex)
+  add_library(verdict_tsan_grpc OBJECT ${CMAKE_CURRENT_LIST_DIR}/tsan_grpc.cc)
+  target_link_libraries(verdict_tsan_grpc PUBLIC gRPC::grpc++)
+  set(VERDICT_PROGRAM_LIBS verdict_tsan_mutex verdict_tsan_grpc)
 endif()
 
 # Warnings, for our own code only: generated code does not link it.
