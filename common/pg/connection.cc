@@ -21,7 +21,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kTransactionAttemptsMax = 3;
+constexpr int kAttemptsMax = 3;
 
 // libpqxx reconnects by itself when it finds the connection lost before a statement. Then the watchdog would
 // watch the old socket; and whoever holds a lost connection should get another one from the pool.
@@ -75,12 +75,15 @@ bool Connection::HasParted() const {
 
 absl::StatusOr<pqxx::result> Connection::Execute(Access access, const Statement& statement,
                                                  std::span<const Param> params) {
-  try {
-    const Watchdog::Guard guard = watchdog_.Watch(socket_);
-    pqxx::nontransaction transaction(connection_);
-    return ExecuteParams(transaction, statement, params);
-  } catch (const std::exception& error) {
-    return Failed(error, access);
+  for (int attempt = 1;; ++attempt) {
+    try {
+      const Watchdog::Guard guard = watchdog_.Watch(socket_);
+      pqxx::nontransaction transaction(connection_);
+      return ExecuteParams(transaction, statement, params);
+    } catch (const std::exception& error) {
+      if (!IsConflict(error) || attempt == kAttemptsMax) return Failed(error, access);
+    }
+    std::this_thread::sleep_for(RetryPause(attempt));
   }
 }
 
@@ -92,7 +95,7 @@ absl::Status Connection::Transact(Isolation isolation,
       const Watchdog::Guard guard = watchdog_.Watch(socket_);
       return TransactOnce(isolation, body, committing);
     } catch (const std::exception& error) {
-      if (!IsConflict(error) || attempt == kTransactionAttemptsMax) {
+      if (!IsConflict(error) || attempt == kAttemptsMax) {
         // Before COMMIT a lost connection means that nothing was stored.
         return Failed(error, committing ? Access::kWrite : Access::kRead);
       }

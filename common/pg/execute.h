@@ -24,7 +24,8 @@ pqxx::result ExecuteParams(pqxx::transaction_base& transaction, const Statement&
 
 // Runs one of the pool's statements by itself: one round trip, committed when it returns OK. A parameter is
 // anything that a Param is made of. Fails as StatusOf says (status.h), as Pool::Acquire says, and with
-// OUTCOME_UNKNOWN when a write lost its connection. Nothing is repeated.
+// OUTCOME_UNKNOWN when a write lost its connection. A statement that PostgreSQL undid because of a deadlock
+// runs again, three times in all; nothing else is repeated.
 template <typename... Args>
 absl::StatusOr<pqxx::result> Execute(Pool& pool, Access access, const Statement& statement, Args&&... args) {
   const std::array<Param, sizeof...(Args)> params = {Param(std::forward<Args>(args))...};

@@ -22,6 +22,14 @@ absl::StatusOr<pqxx::result> Session::ExecuteParams(Access access, const Stateme
   return result;
 }
 
+absl::Status Session::WithTransaction(Isolation isolation,
+                                      absl::FunctionRef<absl::Status(pqxx::transaction_base&)> body) {
+  RETURN_IF_ERROR(Connect());
+  const absl::Status status = connection_->Transact(isolation, body);
+  if (!connection_->usable()) connection_.reset();
+  return status;
+}
+
 absl::Status Session::Connect() {
   if (connection_ != nullptr && connection_->HasParted()) connection_.reset();
   if (connection_ != nullptr) return absl::OkStatus();

@@ -8,7 +8,9 @@
 
 #include <pqxx/result>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "common/pg/execute.h"
 #include "common/pg/param.h"
 #include "common/pg/statement.h"
 #include "common/pg/watchdog.h"
@@ -33,6 +35,10 @@ class Session {
     const std::array<Param, sizeof...(Args)> params = {Param(std::forward<Args>(args))...};
     return ExecuteParams(access, statement, params);
   }
+
+  // As pg::WithTransaction on a pool.
+  absl::Status WithTransaction(Isolation isolation,
+                               absl::FunctionRef<absl::Status(pqxx::transaction_base&)> body);
 
  private:
   absl::StatusOr<pqxx::result> ExecuteParams(Access access, const Statement& statement,
