@@ -109,4 +109,9 @@ absl::Status TokenRevoked() {
   return MakeError(errors::v1::REASON_TOKEN_REVOKED, "The feedback token has been revoked.");
 }
 
+absl::Status TokenServiceAway() {
+  return MakeError(errors::v1::REASON_UNAVAILABLE, "The token service cannot be reached.",
+                   {.retry_after = 1s});
+}
+
 }  // namespace verdict::feedback::error

@@ -41,4 +41,7 @@ absl::Status TokenExpired();
 absl::Status TokenUsed();
 absl::Status TokenRevoked();
 
+// Why the process is not ready yet.
+absl::Status TokenServiceAway();
+
 }  // namespace verdict::feedback::error

@@ -1,8 +1,9 @@
 #pragma once
 
-#include <chrono>
+#include <string>
 
 #include "common/metrics/metrics.h"
+#include "common/status/error.h"
 
 namespace verdict::feedback {
 
@@ -23,6 +24,51 @@ struct WriteQueueMetrics {
   metrics::Counter& refused_rows;
   metrics::Histogram& batch_rows;
   metrics::Histogram& commit_seconds;
+};
+
+// Of token redemptions, by result: "stored", "replayed", a reason that refuses a token, or "failed".
+class RedemptionMetrics {
+ public:
+  explicit RedemptionMetrics(metrics::Registry& registry)
+      : stored_(Result(registry, "stored")),
+        replayed_(Result(registry, "replayed")),
+        invalid_(Result(registry, "invalid")),
+        expired_(Result(registry, "expired")),
+        used_(Result(registry, "used")),
+        revoked_(Result(registry, "revoked")),
+        failed_(Result(registry, "failed")) {}
+
+  void CountStored(bool replayed) { (replayed ? replayed_ : stored_).Increment(); }
+  void CountRefused(Reason reason) { Refused(reason).Increment(); }
+
+ private:
+  static metrics::Counter& Result(metrics::Registry& registry, const std::string& result) {
+    return registry.Counter("verdict_token_redemptions_total", "Attempts to redeem a feedback token.",
+                            {{"result", result}});
+  }
+
+  metrics::Counter& Refused(Reason reason) {
+    switch (reason) {
+      case errors::v1::REASON_TOKEN_INVALID:
+        return invalid_;
+      case errors::v1::REASON_TOKEN_EXPIRED:
+        return expired_;
+      case errors::v1::REASON_TOKEN_USED:
+        return used_;
+      case errors::v1::REASON_TOKEN_REVOKED:
+        return revoked_;
+      default:
+        return failed_;
+    }
+  }
+
+  metrics::Counter& stored_;
+  metrics::Counter& replayed_;
+  metrics::Counter& invalid_;
+  metrics::Counter& expired_;
+  metrics::Counter& used_;
+  metrics::Counter& revoked_;
+  metrics::Counter& failed_;
 };
 
 }  // namespace verdict::feedback

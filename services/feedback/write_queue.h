@@ -6,7 +6,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -39,7 +38,7 @@ struct WriteQueueOptions {
 // write of each key; the next one waits for the next batch. So the writes of a key happen one after the
 // other, in the order of their submission, and each gets the answer that it would have got alone.
 //
-// `Write` has a member `std::string key`. Thread-safe.
+// `Write` has a member `key`, which can be hashed and compared. Thread-safe.
 template <typename Write, typename Answer>
 class WriteQueue {
  public:
@@ -94,7 +93,7 @@ class WriteQueue {
   };
   using Rows = std::vector<std::unique_ptr<Row>>;
   // The rows that wait for each key, oldest first; a key without one has no entry.
-  using RowsByKey = absl::node_hash_map<std::string, std::deque<std::unique_ptr<Row>>>;
+  using RowsByKey = absl::node_hash_map<decltype(Write::key), std::deque<std::unique_ptr<Row>>>;
 
   struct Shard {
     absl::Mutex mutex;

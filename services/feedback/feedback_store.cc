@@ -1,0 +1,160 @@
+#include "services/feedback/feedback_store.h"
+
+#include <exception>
+#include <string>
+
+#include "common/pg/execute.h"
+#include "common/pg/status.h"
+#include "common/pg/value.h"
+#include "common/status/macros.h"
+#include "services/feedback/errors.h"
+
+namespace verdict::feedback {
+namespace {
+
+using pg::Access;
+using pg::Statement;
+
+constexpr Statement kFindFeedback = {"find_feedback", R"sql(
+select id, prompt_id, thumbs_up, reason, expected_output, metadata::text as metadata, rater_id, rater_email, rater_name,
+       (extract(epoch from created_at) * 1000)::int8 as created_at,
+       (extract(epoch from updated_at) * 1000)::int8 as updated_at
+  from feedback
+ where project_id = $1 and target_type = $2 and target_id = $3 and rater_kind = $4 and rater_id = $5
+   and judge_id is null)sql"};
+
+constexpr Statement kWithdrawFeedback = {"withdraw_feedback", R"sql(
+with withdrawn as (
+  delete from feedback
+   where project_id = $1 and target_type = $2 and target_id = $3 and rater_kind = $4 and rater_id = $5
+     and judge_id is null
+  returning project_id, id, revision, thumbs_up, reason, expected_output, metadata, submitted_by, updated_at)
+insert into feedback_history
+  (project_id, id, revision, thumbs_up, reason, expected_output, metadata, submitted_by, written_at, withdrawn_at)
+select project_id, id, revision, thumbs_up, reason, expected_output, metadata, submitted_by, updated_at, $6::timestamptz
+  from withdrawn)sql"};
+
+constexpr Statement kFindTokenState = {"find_token_state", R"sql(
+select r.state, $3::timestamptz < p.tokens_valid_after as revoked, $4::timestamptz <= now() as expired
+  from project p
+  left join redemption r on r.project_id = p.id and r.jti = $2
+ where p.id = $1)sql"};
+
+constexpr Statement kInsertPrompt = {"insert_prompt", R"sql(
+insert into prompt (project_id, id, slug, created_at) values ($1, $2, $3, $4))sql"};
+
+constexpr Statement kFindPrompt = {"find_prompt", R"sql(
+select id, project_id, slug, (extract(epoch from created_at) * 1000)::int8 as created_at
+  from prompt where project_id = $1 and slug = $2)sql"};
+
+constexpr Statement kListPrompts = {"list_prompts", R"sql(
+select id, project_id, slug, (extract(epoch from created_at) * 1000)::int8 as created_at
+  from prompt where project_id = $1 and id > $2 order by id limit $3)sql"};
+
+constexpr Statement kStatements[] = {kFindFeedback, kWithdrawFeedback, kFindTokenState,
+                                     kInsertPrompt, kFindPrompt,       kListPrompts};
+
+constexpr int kRedeemed = 1;  // redemption.state
+
+std::string String(const pqxx::field& field) { return std::string(pg::TextFrom(field)); }
+
+v1::Prompt PromptFrom(const pqxx::row& row) {
+  v1::Prompt prompt;
+  prompt.set_id(String(row["id"]));
+  prompt.set_project_id(String(row["project_id"]));
+  prompt.set_slug(String(row["slug"]));
+  *prompt.mutable_created_at() = ToProto(pg::TimeFrom(row["created_at"]));
+  return prompt;
+}
+
+}  // namespace
+
+std::span<const Statement> FeedbackStore::Statements() { return kStatements; }
+
+absl::StatusOr<v1::CompletionFeedback> FeedbackStore::FindFeedback(const FeedbackKey& key) const try {
+  ASSIGN_OR_RETURN(const pqxx::result found, pg::Execute(pool_, Access::kRead, kFindFeedback, key.project_id,
+                                                         static_cast<int>(key.target_type), key.target_id,
+                                                         static_cast<int>(key.rater_kind), key.rater_id));
+  if (found.empty()) return error::FeedbackNotFound();
+  const pqxx::row row = found.front();
+  v1::CompletionFeedback feedback;
+  feedback.set_id(String(row["id"]));
+  if (!row["prompt_id"].is_null()) feedback.set_prompt_id(String(row["prompt_id"]));
+  feedback.set_project_id(key.project_id.ToString());
+  feedback.set_thumbs_up(row["thumbs_up"].as<bool>());
+  if (!row["reason"].is_null()) feedback.set_reason(String(row["reason"]));
+  if (!row["expected_output"].is_null()) feedback.set_expected_output(String(row["expected_output"]));
+  if (!row["metadata"].is_null()) feedback.set_metadata(String(row["metadata"]));
+  types::v1::Person& rater = *feedback.mutable_created_by();
+  rater.set_id(String(row["rater_id"]));
+  if (!row["rater_email"].is_null()) rater.set_email(String(row["rater_email"]));
+  if (!row["rater_name"].is_null()) rater.set_name(String(row["rater_name"]));
+  *feedback.mutable_created_at() = ToProto(pg::TimeFrom(row["created_at"]));
+  *feedback.mutable_updated_at() = ToProto(pg::TimeFrom(row["updated_at"]));
+  return feedback;
+} catch (const std::exception& error) {
+  return pg::StatusOf(error);
+}
+
+absl::Status FeedbackStore::WithdrawFeedback(const FeedbackKey& key, Time now) const {
+  return pg::Execute(pool_, Access::kWrite, kWithdrawFeedback, key.project_id,
+                     static_cast<int>(key.target_type), key.target_id, static_cast<int>(key.rater_kind),
+                     key.rater_id, now)
+      .status();
+}
+
+absl::Status FeedbackStore::CheckToken(const token::TokenClaims& claims) const try {
+  ASSIGN_OR_RETURN(const pqxx::result found, pg::Execute(pool_, Access::kRead, kFindTokenState,
+                                                         claims.project, claims.jti, claims.iat, claims.exp));
+  if (found.empty()) return error::TokenRevoked();  // with its project
+  const pqxx::row row = found.front();
+  if (row["expired"].as<bool>()) return error::TokenExpired();
+  if (row["state"].is_null() && !row["revoked"].as<bool>()) return absl::OkStatus();
+  return row["state"].as<int>(0) == kRedeemed ? error::TokenUsed() : error::TokenRevoked();
+} catch (const std::exception& error) {
+  return pg::StatusOf(error);
+}
+
+absl::StatusOr<v1::Prompt> FeedbackStore::InsertPrompt(const Uuid& project_id, const Uuid& id,
+                                                       std::string_view slug, Time now) const {
+  const auto inserted = pg::Execute(pool_, Access::kWrite, kInsertPrompt, project_id, id, slug, now);
+  if (absl::IsAlreadyExists(inserted.status())) return error::PromptExists(slug);
+  RETURN_IF_ERROR(inserted.status());
+  v1::Prompt prompt;
+  prompt.set_id(id.ToString());
+  prompt.set_project_id(project_id.ToString());
+  prompt.set_slug(std::string(slug));
+  *prompt.mutable_created_at() = ToProto(now);
+  return prompt;
+}
+
+absl::StatusOr<v1::Prompt> FeedbackStore::FindPrompt(const Uuid& project_id, std::string_view slug) const
+    try {
+  ASSIGN_OR_RETURN(const pqxx::result found,
+                   pg::Execute(pool_, Access::kRead, kFindPrompt, project_id, slug));
+  if (found.empty()) return error::PromptNotFound(slug);
+  return PromptFrom(found.front());
+} catch (const std::exception& error) {
+  return pg::StatusOf(error);
+}
+
+absl::StatusOr<Uuid> FeedbackStore::FindPromptId(const Uuid& project_id, std::string_view slug) const {
+  if (const auto cached = prompts_.Find(project_id, slug)) return *cached;
+  ASSIGN_OR_RETURN(const v1::Prompt prompt, FindPrompt(project_id, slug));
+  const Uuid id = Uuid::Parse(prompt.id()).value();
+  prompts_.Put(project_id, slug, id);
+  return id;
+}
+
+absl::StatusOr<std::vector<v1::Prompt>> FeedbackStore::ListPrompts(const Uuid& project_id, const Uuid& after,
+                                                                   int limit) const try {
+  ASSIGN_OR_RETURN(const pqxx::result found,
+                   pg::Execute(pool_, Access::kRead, kListPrompts, project_id, after, limit));
+  std::vector<v1::Prompt> prompts;
+  for (const pqxx::row& row : found) prompts.push_back(PromptFrom(row));
+  return prompts;
+} catch (const std::exception& error) {
+  return pg::StatusOf(error);
+}
+
+}  // namespace verdict::feedback

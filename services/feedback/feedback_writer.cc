@@ -1,0 +1,441 @@
+#include "services/feedback/feedback_writer.h"
+
+#include <algorithm>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/log/log.h"
+#include "common/pg/execute.h"
+#include "common/pg/param.h"
+#include "common/pg/session.h"
+#include "common/pg/status.h"
+#include "common/pg/value.h"
+#include "common/status/macros.h"
+#include "services/feedback/errors.h"
+#include "verdict/feedback/v1/feedback_service.pb.h"
+
+namespace verdict::feedback {
+namespace {
+
+using pg::Access;
+using pg::Array;
+
+// One batch of human feedback, completions and token redemptions together, in one round trip.
+//
+// A token is claimed by the row it gets in `redemption`: where it has one already, has expired or was revoked
+// with all others of its project, `w` leaves its feedback out and nothing of it is stored. (The claim is met
+// again by its fingerprint, which tells also two tokens of one jti apart.) Whoever mentions a span or a trace
+// first makes its row; the no-op updates lock it and fetch its place, so that a span that arrives at the same
+// time is either seen here or sees this feedback. All sources are sorted, so that batches take their locks in
+// one order.
+constexpr pg::Statement kStoreFeedback = {"store_feedback", R"sql(
+with b as materialized (
+  select * from unnest(
+      $1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::uuid[], $7::smallint[], $8::text[], $9::text[],
+      $10::text[], $11::boolean[], $12::text[], $13::text[], $14::jsonb[], $15::uuid[], $16::timestamptz[],
+      $17::uuid[], $18::timestamptz[], $19::timestamptz[], $20::bytea[])
+    as t (project_id, id, target_type, target_id, target_text, prompt_id, rater_kind, rater_id, rater_email,
+          rater_name, thumbs_up, reason, expected_output, metadata, submitted_by, at,
+          jti, iat, exp, fp)),
+claim as (
+  insert into redemption (project_id, jti, state, fp, exp, at)
+  select b.project_id, b.jti, 1, b.fp, b.exp, b.at
+    from b join project p on p.id = b.project_id
+   where b.jti is not null and b.exp > now() and b.iat >= p.tokens_valid_after
+   order by b.project_id, b.jti
+  on conflict do nothing
+  returning project_id, jti, fp),
+w as materialized (
+  select * from b where jti is null
+  union all
+  select b.* from b join claim using (project_id, jti, fp)),
+sp as (
+  insert into span as s (project_id, span_id)
+  select distinct project_id, target_id from w where target_type = 1 order by 1, 2
+  on conflict (project_id, span_id) do update set span_id = excluded.span_id
+  returning s.project_id, s.span_id, s.trace_id, s.session_id),
+tr as (
+  insert into trace as t (project_id, trace_id)
+  select project_id, trace_id from sp where trace_id is not null
+  union select project_id, target_id from w where target_type = 2
+  order by 1, 2
+  on conflict (project_id, trace_id) do update set trace_id = excluded.trace_id
+  returning t.project_id, t.trace_id, t.session_id)
+insert into feedback as f
+  (project_id, id, target_type, target_id, target_text, prompt_id, rater_kind, rater_id, rater_email, rater_name,
+   thumbs_up, reason, expected_output, metadata, via, submitted_by, created_at, updated_at, trace_id, session_id)
+select w.project_id, w.id, w.target_type, w.target_id, w.target_text, w.prompt_id, w.rater_kind, w.rater_id,
+       w.rater_email, w.rater_name, w.thumbs_up, w.reason, w.expected_output, w.metadata,
+       case when w.jti is null then 1 else 2 end, w.submitted_by, w.at, w.at,
+       case w.target_type when 1 then sp.trace_id when 2 then w.target_id end,
+       case w.target_type when 3 then w.target_id else coalesce(sp.session_id, tr.session_id) end
+  from w
+  left join sp on w.target_type = 1 and (sp.project_id, sp.span_id) = (w.project_id, w.target_id)
+  left join tr on tr.project_id = w.project_id
+              and tr.trace_id = case w.target_type when 1 then sp.trace_id when 2 then w.target_id end
+ order by w.project_id, w.target_type, w.target_id, w.rater_kind, w.rater_id
+on conflict (project_id, target_type, target_id, rater_kind, rater_id, judge_id) do update
+   set target_text = excluded.target_text, prompt_id = coalesce(excluded.prompt_id, f.prompt_id),
+       rater_email = excluded.rater_email, rater_name = excluded.rater_name, thumbs_up = excluded.thumbs_up,
+       reason = excluded.reason, expected_output = excluded.expected_output, metadata = excluded.metadata,
+       via = excluded.via, submitted_by = excluded.submitted_by, revision = f.revision + 1,
+       updated_at = greatest(f.updated_at, excluded.updated_at),
+       trace_id = coalesce(excluded.trace_id, f.trace_id), session_id = coalesce(excluded.session_id, f.session_id)
+returning f.project_id, f.target_type, f.target_id, f.rater_kind, f.rater_id, f.id,
+          (extract(epoch from f.created_at) * 1000)::int8, (extract(epoch from f.updated_at) * 1000)::int8)sql"};
+
+// What became of tokens that could not be claimed; a statement of its own, because it needs a later snapshot.
+// Of the record no more than id and creation is told: its present values may have come by other ways.
+constexpr pg::Statement kFindRedemptions = {"find_redemptions", R"sql(
+select b.ord, r.state, r.fp = b.fp, b.exp <= now(), f.id, (extract(epoch from f.created_at) * 1000)::int8,
+       (extract(epoch from greatest(r.at, f.created_at)) * 1000)::int8
+  from unnest($1::int[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::bytea[], $6::smallint[], $7::uuid[],
+              $8::smallint[], $9::text[])
+       as b (ord, project_id, jti, exp, fp, target_type, target_id, rater_kind, rater_id)
+  left join lateral (
+       select r.state, r.fp, r.at from redemption r
+        where r.project_id = b.project_id and r.jti = b.jti limit 1) r on true
+  left join lateral (
+       select f.id, f.created_at from feedback f
+        where r.state = 1 and r.fp = b.fp and f.project_id = b.project_id and f.target_type = b.target_type
+          and f.target_id = b.target_id and f.rater_kind = b.rater_kind and f.rater_id = b.rater_id
+          and f.judge_id is null limit 1) f on true)sql"};
+
+constexpr pg::Statement kFindPrompts = {"find_prompts", R"sql(
+select b.ord, p.id
+  from unnest($1::int[], $2::uuid[], $3::text[]) as b (ord, project_id, slug)
+  cross join lateral (
+       select p.id from prompt p where p.project_id = b.project_id and p.slug = b.slug limit 1) p)sql"};
+
+// Claims keys that are new or older than a day. A key that another transaction has just claimed is waited
+// for.
+constexpr pg::Statement kClaimIdempotencyKeys = {"claim_idempotency_keys", R"sql(
+insert into idempotency as i (project_id, owner, key, body_hash, created_at)
+select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::timestamptz[])
+ order by 1, 2, 3
+on conflict (project_id, owner, key) do update
+   set body_hash = excluded.body_hash, response = null, created_at = excluded.created_at
+ where i.created_at < excluded.created_at - interval '24 hours'
+returning i.project_id, i.owner, i.key)sql"};
+
+constexpr pg::Statement kKeepResponses = {"keep_responses", R"sql(
+update idempotency i set response = b.response
+  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[]) as b (project_id, owner, key, response)
+ where (i.project_id, i.owner, i.key) = (b.project_id, b.owner, b.key))sql"};
+
+constexpr pg::Statement kFindResponses = {"find_responses", R"sql(
+select b.ord, i.body_hash = b.body_hash, i.response
+  from unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[]) as b (ord, project_id, owner, key, body_hash)
+  cross join lateral (
+       select i.body_hash, i.response from idempotency i
+        where (i.project_id, i.owner, i.key) = (b.project_id, b.owner, b.key) limit 1) i)sql"};
+
+constexpr pg::Statement kStatements[] = {kStoreFeedback,        kFindRedemptions, kFindPrompts,
+                                         kClaimIdempotencyKeys, kKeepResponses,   kFindResponses};
+
+constexpr int kRedeemed = 1;  // redemption.state
+
+struct Row {
+  const FeedbackWrite* write;
+  std::optional<Uuid> prompt_id;
+  std::optional<absl::StatusOr<StoredFeedback>> answer;
+};
+using Rows = std::vector<Row*>;
+
+template <typename Condition>
+Rows Select(const Rows& rows, Condition condition) {
+  Rows selected;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(selected), condition);
+  return selected;
+}
+
+void AnswerAll(const Rows& rows, const absl::Status& status) {
+  for (Row* row : rows) row->answer = status;
+}
+
+// Finds the prompts that the rows name by slug. A row whose prompt does not exist is answered.
+absl::Status FindPrompts(pg::Session& session, PromptCache& prompts, const Rows& rows) {
+  Array ords, projects, slugs;
+  Rows unknown;
+  for (Row* row : rows) {
+    const FeedbackWrite& write = *row->write;
+    if (!write.prompt_slug) continue;
+    row->prompt_id = prompts.Find(write.key.project_id, *write.prompt_slug);
+    if (row->prompt_id) continue;
+    ords.Add(unknown.size());
+    projects.Add(write.key.project_id);
+    slugs.Add(*write.prompt_slug);
+    unknown.push_back(row);
+  }
+  if (unknown.empty()) return absl::OkStatus();
+
+  ASSIGN_OR_RETURN(const pqxx::result found, session.Execute(Access::kRead, kFindPrompts, std::move(ords),
+                                                             std::move(projects), std::move(slugs)));
+  for (const auto& record : found) {
+    Row& row = *unknown[record[0].as<size_t>()];
+    row.prompt_id = pg::UuidFrom(record[1]);
+    prompts.Put(row.write->key.project_id, *row.write->prompt_slug, *row.prompt_id);
+  }
+  for (Row* row : unknown) {
+    if (!row->prompt_id) row->answer = error::PromptNotFound(*row->write->prompt_slug);
+  }
+  return absl::OkStatus();
+}
+
+// Runs kStoreFeedback by `execute`, which takes it and its parameters.
+template <typename Execute>
+auto StoreFeedback(const Rows& rows, Execute execute) {
+  Array project_ids, ids, target_types, target_ids, target_texts, prompt_ids, rater_kinds, rater_ids,
+      rater_emails, rater_names, thumbs_ups, reasons, expected_outputs, metadata, submitted_bys, ats, jtis,
+      iats, exps, fps;
+  for (const Row* row : rows) {
+    const FeedbackWrite& write = *row->write;
+    project_ids.Add(write.key.project_id);
+    ids.Add(write.id);
+    target_types.Add(static_cast<int>(write.key.target_type));
+    target_ids.Add(write.key.target_id);
+    target_texts.Add(write.target_text);
+    prompt_ids.Add(row->prompt_id);
+    rater_kinds.Add(static_cast<int>(write.key.rater_kind));
+    rater_ids.Add(write.key.rater_id);
+    rater_emails.Add(write.rater_email);
+    rater_names.Add(write.rater_name);
+    thumbs_ups.Add(write.thumbs_up);
+    reasons.Add(write.reason);
+    expected_outputs.Add(write.expected_output);
+    metadata.Add(write.metadata);
+    submitted_bys.Add(write.submitted_by);
+    ats.Add(write.at);
+    if (write.token) {
+      jtis.Add(write.token->jti);
+      iats.Add(write.token->iat);
+      exps.Add(write.token->exp);
+      fps.AddBytes(crypto::AsText(write.token->fingerprint));
+    } else {
+      jtis.AddNull();
+      iats.AddNull();
+      exps.AddNull();
+      fps.AddNull();
+    }
+  }
+  return execute(kStoreFeedback, std::move(project_ids), std::move(ids), std::move(target_types),
+                 std::move(target_ids), std::move(target_texts), std::move(prompt_ids),
+                 std::move(rater_kinds), std::move(rater_ids), std::move(rater_emails),
+                 std::move(rater_names), std::move(thumbs_ups), std::move(reasons),
+                 std::move(expected_outputs), std::move(metadata), std::move(submitted_bys), std::move(ats),
+                 std::move(jtis), std::move(iats), std::move(exps), std::move(fps));
+}
+
+// Answers the rows that kStoreFeedback stored. By key: the order of its result is nobody's promise.
+void AnswerStored(const Rows& rows, const pqxx::result& stored) {
+  absl::flat_hash_map<FeedbackKey, Row*> row_of_key;
+  for (Row* row : rows) row_of_key.emplace(row->write->key, row);
+  for (const auto& record : stored) {
+    Row& row = *row_of_key.at({.project_id = pg::UuidFrom(record[0]),
+                               .target_type = static_cast<types::v1::EntityType>(record[1].as<int>()),
+                               .target_id = pg::UuidFrom(record[2]),
+                               .rater_kind = static_cast<RaterKind>(record[3].as<int>()),
+                               .rater_id = std::string(pg::TextFrom(record[4]))});
+    row.answer = StoredFeedback{.id = pg::UuidFrom(record[5]),
+                                .prompt_id = row.prompt_id,
+                                .created_at = pg::TimeFrom(record[6]),
+                                .updated_at = pg::TimeFrom(record[7])};
+  }
+}
+
+// What an idempotency record keeps: the part of the answer that the request does not say.
+std::string Serialize(const StoredFeedback& stored) {
+  v1::CompletionFeedback message;
+  message.set_id(stored.id.ToString());
+  if (stored.prompt_id) message.set_prompt_id(stored.prompt_id->ToString());
+  *message.mutable_created_at() = ToProto(stored.created_at);
+  *message.mutable_updated_at() = ToProto(stored.updated_at);
+  return message.SerializeAsString();
+}
+
+absl::StatusOr<StoredFeedback> Deserialize(const std::string& bytes) {
+  v1::CompletionFeedback message;
+  if (!message.ParseFromString(bytes)) return InternalError("an idempotency record cannot be read");
+  return StoredFeedback{.id = Uuid::Parse(message.id()).value_or(Uuid{}),
+                        .prompt_id = Uuid::Parse(message.prompt_id()),
+                        .created_at = FromProto(message.created_at()),
+                        .updated_at = FromProto(message.updated_at()),
+                        .replayed = true};
+}
+
+// The primary key of idempotency records.
+struct IdempotencyKeys {
+  Array projects, owners, keys;
+
+  void Add(const FeedbackWrite& write) {
+    projects.Add(write.key.project_id);
+    owners.Add(write.idempotency->owner);
+    keys.Add(write.idempotency->key);
+  }
+};
+
+// Claims the rows' Idempotency-Keys and returns the rows that got theirs.
+Rows ClaimIdempotencyKeys(pqxx::transaction_base& transaction, const Rows& rows) {
+  IdempotencyKeys keys;
+  Array hashes, ats;
+  absl::flat_hash_map<std::tuple<Uuid, Uuid, std::string>, Row*> row_of_key;
+  for (Row* row : rows) {
+    const FeedbackWrite& write = *row->write;
+    keys.Add(write);
+    hashes.AddBytes(crypto::AsText(write.idempotency->body_hash));
+    ats.Add(write.at);
+    row_of_key.emplace(std::tuple(write.key.project_id, write.idempotency->owner, write.idempotency->key),
+                       row);
+  }
+  Rows claimed;
+  for (const auto& record :
+       pg::Execute(transaction, kClaimIdempotencyKeys, std::move(keys.projects), std::move(keys.owners),
+                   std::move(keys.keys), std::move(hashes), std::move(ats))) {
+    claimed.push_back(row_of_key.at(
+        {pg::UuidFrom(record[0]), pg::UuidFrom(record[1]), std::string(pg::TextFrom(record[2]))}));
+  }
+  return claimed;
+}
+
+// Stores rows of which some have an Idempotency-Key: these count only where the key is new.
+absl::Status StoreOnce(pg::Session& session, const Rows& rows) {
+  const auto has_key = [](const Row* row) { return row->write->idempotency.has_value(); };
+  return session.WithTransaction(pg::Isolation::kReadCommitted, [&](pqxx::transaction_base& transaction) {
+    for (Row* row : rows) row->answer.reset();  // this may be another attempt
+    const Rows claimed = ClaimIdempotencyKeys(transaction, Select(rows, has_key));
+    Rows stored = Select(rows, std::not_fn(has_key));
+    stored.insert(stored.end(), claimed.begin(), claimed.end());
+    AnswerStored(stored, StoreFeedback(stored, [&](auto&&... arguments) {
+                   return pg::Execute(transaction, std::forward<decltype(arguments)>(arguments)...);
+                 }));
+    IdempotencyKeys keys;
+    Array responses;
+    for (const Row* row : claimed) {
+      keys.Add(*row->write);
+      responses.AddBytes(Serialize(**row->answer));
+    }
+    pg::Execute(transaction, kKeepResponses, std::move(keys.projects), std::move(keys.owners),
+                std::move(keys.keys), std::move(responses));
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<StoredFeedback> RedemptionAnswer(const pqxx::row& record) {
+  const bool known = !record[1].is_null();
+  if (!known) {
+    if (record[3].as<bool>()) return error::TokenExpired();
+    return error::TokenRevoked();  // with all others of its project
+  }
+  if (record[1].as<int>() != kRedeemed) return error::TokenRevoked();
+  // The same values again, unless the record has been withdrawn since.
+  if (!record[2].as<bool>() || record[4].is_null()) return error::TokenUsed();
+  return StoredFeedback{.id = pg::UuidFrom(record[4]),
+                        .created_at = pg::TimeFrom(record[5]),
+                        .updated_at = pg::TimeFrom(record[6]),
+                        .replayed = true};
+}
+
+// Answers the rows whose token could not be claimed.
+void AnswerUnclaimedTokens(pg::Session& session, const Rows& rows) {
+  if (rows.empty()) return;
+  Array ords, projects, jtis, exps, fps, target_types, target_ids, rater_kinds, rater_ids;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const FeedbackWrite& write = *rows[i]->write;
+    ords.Add(i);
+    projects.Add(write.key.project_id);
+    jtis.Add(write.token->jti);
+    exps.Add(write.token->exp);
+    fps.AddBytes(crypto::AsText(write.token->fingerprint));
+    target_types.Add(static_cast<int>(write.key.target_type));
+    target_ids.Add(write.key.target_id);
+    rater_kinds.Add(static_cast<int>(write.key.rater_kind));
+    rater_ids.Add(write.key.rater_id);
+  }
+  const absl::StatusOr<pqxx::result> found =
+      session.Execute(Access::kRead, kFindRedemptions, std::move(ords), std::move(projects), std::move(jtis),
+                      std::move(exps), std::move(fps), std::move(target_types), std::move(target_ids),
+                      std::move(rater_kinds), std::move(rater_ids));
+  if (!found.ok()) return AnswerAll(rows, found.status());
+  for (const auto& record : *found) rows[record[0].as<size_t>()]->answer = RedemptionAnswer(record);
+}
+
+// Answers the rows whose Idempotency-Key was used before.
+void AnswerUnclaimedKeys(pg::Session& session, const Rows& rows) {
+  if (rows.empty()) return;
+  Array ords, hashes;
+  IdempotencyKeys keys;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ords.Add(i);
+    keys.Add(*rows[i]->write);
+    hashes.AddBytes(crypto::AsText(rows[i]->write->idempotency->body_hash));
+  }
+  const absl::StatusOr<pqxx::result> found =
+      session.Execute(Access::kRead, kFindResponses, std::move(ords), std::move(keys.projects),
+                      std::move(keys.owners), std::move(keys.keys), std::move(hashes));
+  if (!found.ok()) return AnswerAll(rows, found.status());
+  AnswerAll(rows, error::IdempotencyInProgress());  // a record that was collected just now is found no more
+  for (const auto& record : *found) {
+    rows[record[0].as<size_t>()]->answer =
+        record[1].as<bool>() ? Deserialize(pg::BytesFrom(record[2])) : error::IdempotencyMismatch();
+  }
+}
+
+absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> StoreBatch(
+    pg::Session& session, PromptCache& prompts, absl::Span<const FeedbackWrite* const> batch) {
+  std::vector<Row> batch_rows(batch.size());
+  Rows rows;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    batch_rows[i].write = batch[i];
+    rows.push_back(&batch_rows[i]);
+  }
+  const auto is_open = [](const Row* row) { return !row->answer.has_value(); };
+
+  RETURN_IF_ERROR(FindPrompts(session, prompts, rows));
+  const Rows writes = Select(rows, is_open);
+  if (std::any_of(writes.begin(), writes.end(), [](const Row* row) { return row->write->idempotency; })) {
+    RETURN_IF_ERROR(StoreOnce(session, writes));
+  } else if (!writes.empty()) {
+    ASSIGN_OR_RETURN(const pqxx::result stored, StoreFeedback(writes, [&](auto&&... arguments) {
+                       return session.Execute(Access::kWrite,
+                                              std::forward<decltype(arguments)>(arguments)...);
+                     }));
+    AnswerStored(writes, stored);
+  }
+
+  // From here on the batch is committed: what fails now fails those rows alone that had nothing to store.
+  AnswerUnclaimedTokens(session,
+                        Select(rows, [&](const Row* row) { return is_open(row) && row->write->token; }));
+  AnswerUnclaimedKeys(session, Select(rows, is_open));
+
+  std::vector<absl::StatusOr<StoredFeedback>> answers;
+  answers.reserve(batch_rows.size());
+  for (Row& row : batch_rows) answers.push_back(*std::move(row.answer));
+  return answers;
+}
+
+}  // namespace
+
+FeedbackWriter::FeedbackWriter(pg::ConnectionOptions connection, PromptCache& prompts) : prompts_(prompts) {
+  connection.statements = kStatements;
+  session_ = std::make_unique<pg::Session>(std::move(connection));
+}
+
+FeedbackWriter::~FeedbackWriter() = default;
+
+absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> FeedbackWriter::Store(
+    absl::Span<const FeedbackWrite* const> batch) {
+  try {
+    return StoreBatch(*session_, prompts_, batch);
+  } catch (const std::exception& error) {
+    // A result that cannot be read: what it says has been committed.
+    log::Error("cannot read what a batch stored", {{"error", error.what()}});
+    return pg::OutcomeUnknown();
+  }
+}
+
+}  // namespace verdict::feedback

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/auth/principal.h"
+#include "common/clock.h"
+#include "common/metrics/metrics.h"
+#include "common/pg/pool.h"
+#include "common/token/test_keyset.h"
+#include "common/token/token_codec.h"
+#include "services/feedback/feedback_service.h"
+#include "services/feedback/feedback_store.h"
+#include "services/feedback/feedback_writer.h"
+#include "services/feedback/metrics.h"
+#include "services/feedback/prompt_cache.h"
+#include "services/feedback/prompt_service.h"
+#include "tests/support/database.h"
+
+namespace verdict::feedback {
+
+// The answer to a write, once it has come.
+template <typename Response>
+struct Answer {
+  absl::StatusOr<Response> response = absl::UnknownError("not answered");
+  bool replayed = false;
+};
+
+// The answers to writes that run at the same time.
+template <typename Response>
+class Answers {
+ public:
+  FeedbackService::Done<Response> Expect() {
+    absl::MutexLock lock(&mutex_);
+    ++expected_;
+    return [this](absl::StatusOr<Response> response, bool replayed) {
+      absl::MutexLock answer_lock(&mutex_);
+      answers_.push_back({std::move(response), replayed});
+    };
+  }
+  // Waits for all of them.
+  std::vector<Answer<Response>> Wait() {
+    absl::MutexLock lock(&mutex_);
+    const auto complete = [this]()
+                              ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return answers_.size() == expected_; };
+    mutex_.Await(absl::Condition(&complete));
+    return answers_;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  size_t expected_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<Answer<Response>> answers_ ABSL_GUARDED_BY(mutex_);
+};
+
+// One process's worth of the service, without gRPC.
+class Replica {
+ public:
+  Replica(const std::string& dsn, const token::KeyRing& keys, const Clock& clock);
+
+  Answer<v1::SubmitCompletionFeedbackResponse> Submit(const auth::Principal& principal,
+                                                      const v1::SubmitCompletionFeedbackRequest& request,
+                                                      const std::optional<std::string>& idempotency_key = {});
+  Answer<v1::RedeemTokenResponse> Redeem(std::string_view bearer, const v1::RedeemTokenRequest& request);
+
+  metrics::Registry registry;
+  PromptCache prompt_cache;
+  pg::Pool pool;
+  FeedbackStore store;
+  WriteQueueMetrics queue_metrics;
+  FeedbackQueue queue;
+  RedemptionMetrics redemption_metrics;
+  FeedbackService feedback;
+  PromptService prompts;
+};
+
+// A database with projects, and two replicas of the service on it: what holds between processes is worth more
+// than what holds within one.
+class TestService {
+ public:
+  TestService();
+
+  // A new project with the prompt "support-bot" and a key of its user "ada".
+  auth::Principal AddProject();
+
+  // A token for run-42, valid for an hour, changed by `change`.
+  template <typename Change>
+  std::string Mint(const auth::Principal& principal, Change change) {
+    token::TokenClaims claims = Claims(principal);
+    change(claims);
+    return token::MintToken(*keys, claims).value();
+  }
+  std::string Mint(const auth::Principal& principal) {
+    return Mint(principal, [](token::TokenClaims&) {});
+  }
+
+  // A deadline that no test comes near.
+  static std::chrono::steady_clock::time_point Deadline() {
+    return std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  }
+
+  test::TestDatabase database;
+  SystemClock clock;
+  token::TestKeySet keyset;
+  metrics::Registry key_metrics;
+  std::unique_ptr<token::KeyRing> keys;
+  Replica replica;
+  Replica other_replica;
+
+ private:
+  token::TokenClaims Claims(const auth::Principal& principal) const;
+};
+
+// Feedback on completion c1 of prompt "support-bot".
+v1::SubmitCompletionFeedbackRequest Vote(bool thumbs_up, const std::optional<std::string>& reason = {});
+
+v1::RedeemTokenRequest Redemption(bool thumbs_up, const std::optional<std::string>& reason = {});
+
+}  // namespace verdict::feedback
