@@ -1,5 +1,6 @@
 #include "gateway/contract_comments.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include <google/protobuf/descriptor.pb.h>
@@ -39,7 +40,7 @@ std::string Joined(std::string_view comment) {
 template <typename Descriptor>
 std::string CommentOf(const Descriptor* descriptor) {
   google::protobuf::SourceLocation location;
-  if (!descriptor || !descriptor->GetSourceLocation(&location)) return "";
+  if (descriptor == nullptr || !descriptor->GetSourceLocation(&location)) return "";
   return Joined(location.leading_comments);
 }
 
@@ -55,7 +56,7 @@ absl::StatusOr<ContractComments> ContractComments::Load() {
     return InternalError("the image of the contracts is damaged");
   }
   for (const auto& file : files.file()) {
-    if (!comments.pool_->BuildFile(file))
+    if (comments.pool_->BuildFile(file) == nullptr)
       return InternalError(file.name() + " cannot be built from the image");
   }
   return comments;

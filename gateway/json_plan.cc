@@ -37,8 +37,8 @@ std::optional<FieldPath> ResolvePath(const MessagePlan& plan, std::string_view d
   const MessagePlan* outer = &plan;
   for (;;) {
     const size_t end = dotted.find('.');
-    const FieldPlan* field = outer ? outer->Find(dotted.substr(0, end)) : nullptr;
-    if (!field || field->field->is_repeated()) return std::nullopt;
+    const FieldPlan* field = outer != nullptr ? outer->Find(dotted.substr(0, end)) : nullptr;
+    if (field == nullptr || field->field->is_repeated()) return std::nullopt;
     path.push_back(field);
     if (end == std::string_view::npos) break;
     outer = field->message;
@@ -143,7 +143,7 @@ absl::StatusOr<const EnumPlan*> JsonPlans::MakeEnum(const EnumDescriptor& descri
   for (int i = 0; i < descriptor.value_count(); ++i) {
     const auto& value = *descriptor.value(i);
     if (value.number() == 0) continue;
-    if (value.name().rfind(prefix, 0) != 0) {
+    if (!value.name().starts_with(prefix)) {
       return InternalError(absl::StrCat(value.full_name(), " does not begin with ", prefix));
     }
     const auto [name, is_new] =

@@ -1,5 +1,6 @@
 #include "gateway/json_reader.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -162,12 +163,12 @@ class BodyReader {
     Frame& frame = frames_.back();
     if (frame.kind == Frame::Kind::kMessage) {
       frame.field = frame.plan->Find(name);
-      if (frame.field) {
+      if (frame.field != nullptr) {
         frame.key = frame.field->name;
         const bool is_bound = IsBoundByPath(frame.field);
         if (is_bound && !rules_.ignore_unknown_fields) return StandsInPath(Path());
         const uint64_t bit = uint64_t{1} << frame.field->index;
-        if (frame.seen & bit) return DuplicateKey(Path());
+        if ((frame.seen & bit) != 0) return DuplicateKey(Path());
         frame.seen |= bit;
         if (is_bound || frame.field->rule->output_only()) frame.field = nullptr;
         return absl::OkStatus();
@@ -190,7 +191,8 @@ class BodyReader {
   Slot NextSlot() {
     Frame& frame = frames_.back();
     if (frame.kind == Frame::Kind::kList) ++frame.count;
-    if (frame.kind != Frame::Kind::kMap) return {frame.field ? frame.message : nullptr, frame.field};
+    if (frame.kind != Frame::Kind::kMap)
+      return {frame.field != nullptr ? frame.message : nullptr, frame.field};
     Message* const entry = frame.field->reflection->AddMessage(frame.message, frame.field->field);
     SetString({entry, frame.field->map_key}, frame.key);
     return {entry, frame.field->map_value};
@@ -222,7 +224,7 @@ class BodyReader {
 
   void BeginText(Frame::Kind kind, Slot slot) {
     text_slot_ = slot;
-    is_ignoring_ = !slot.message;
+    is_ignoring_ = slot.message == nullptr;
     text_.clear();
     PushText(kind);
   }
@@ -239,7 +241,7 @@ class BodyReader {
       return absl::OkStatus();
     }
     const Slot slot = NextSlot();
-    if (!slot.message) {
+    if (slot.message == nullptr) {
       BeginText(Frame::Kind::kObject, slot);
     } else if (IsWhole() && slot.field->is_map()) {
       frames_.push_back(
@@ -268,7 +270,7 @@ class BodyReader {
     }
     const bool is_whole = IsWhole();
     const Slot slot = NextSlot();
-    if (!slot.message) {
+    if (slot.message == nullptr) {
       BeginText(Frame::Kind::kArray, slot);
     } else if (is_whole && slot.field->is_list()) {
       frames_.push_back({.kind = Frame::Kind::kList, .message = slot.message, .field = slot.field});
@@ -294,7 +296,7 @@ class BodyReader {
     if (frames_.empty()) return Wrong("must be a JSON object");
     const bool is_whole = IsWhole();
     const Slot slot = NextSlot();
-    if (!slot.message) return absl::OkStatus();
+    if (slot.message == nullptr) return absl::OkStatus();
     const bool needs_brackets = is_whole && slot.field->field->is_repeated();
     if (needs_brackets || !set(slot)) return Wrong(ExpectationAt(*slot.field));
     return absl::OkStatus();

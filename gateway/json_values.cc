@@ -3,6 +3,7 @@
 #include <charconv>
 #include <concepts>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"

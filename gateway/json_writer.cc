@@ -194,7 +194,7 @@ void AppendJson(const MessagePlan& plan, const Message& message, std::string& ou
 }
 
 void AppendResponse(const Route& route, const Message& response, std::string& out) {
-  if (route.response_body) return AppendField(*route.response_body, response, out);
+  if (route.response_body != nullptr) return AppendField(*route.response_body, response, out);
   AppendJson(*route.response_plan, response, out);
 }
 

@@ -216,8 +216,7 @@ class Document {
       FieldPath path = outer;
       path.push_back(&field);
       const bool is_required = outer_required && field.rule->required();
-      const bool is_bound =
-          std::find(route.variables.begin(), route.variables.end(), path) != route.variables.end();
+      const bool is_bound = std::ranges::find(route.variables, path) != route.variables.end();
       if (field.kind == FieldPlan::Kind::kMessage && !field.field->is_repeated()) {
         AddQuery(route, *field.message, path, is_required, parameters);
       } else if (!is_bound && ResolvePath(*route.request_plan, ToString(path))) {

@@ -31,8 +31,8 @@ value Number(double number) {
 }
 
 bool IsSetByPath(const Route& route, const FieldPlan& field) {
-  return std::any_of(route.variables.begin(), route.variables.end(),
-                     [&](const FieldPath& path) { return path.size() == 1 && path.front() == &field; });
+  return std::ranges::any_of(
+      route.variables, [&](const FieldPath& path) { return path.size() == 1 && path.front() == &field; });
 }
 
 // Fields without presence stand in every answer, but for enums, which are left out when they have no value.
@@ -53,7 +53,7 @@ void SchemaSet::AddRequestMessage(const MessagePlan& message, bool is_strict) {
   entry->second = is_strict;
   for (const FieldPlan& field : message.fields) {
     const MessagePlan* inner = field.is_map() ? field.map_value->message : field.message;
-    if (inner) AddRequestMessage(*inner, is_strict);
+    if (inner != nullptr) AddRequestMessage(*inner, is_strict);
   }
 }
 
@@ -146,7 +146,7 @@ object SchemaSet::OfMessage(const MessagePlan& message, const Route* body_of) {
   object properties;
   array required;
   for (const FieldPlan& field : message.fields) {
-    if (body_of && IsSetByPath(*body_of, field)) continue;
+    if (body_of != nullptr && IsSetByPath(*body_of, field)) continue;
     properties[field.name] = OfField(field);
     if (field.rule->required() || (request == requests_.end() && IsAlwaysShown(field))) {
       required.emplace_back(field.name);

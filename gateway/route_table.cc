@@ -60,7 +60,7 @@ absl::StatusOr<std::unique_ptr<Route>> MakeRoute(const MethodDescriptor& method,
                                                  JsonPlans& plans) {
   auto route = std::make_unique<Route>();
   const auto [verb, path_template] = VerbAndTemplate(rule);
-  if (!path_template) return Unservable(method, "its route has no verb");
+  if (path_template == nullptr) return Unservable(method, "its route has no verb");
   if (rule.additional_bindings_size() > 0) return Unservable(method, "it has more than one route");
   route->method = &method;
   route->rpc = absl::StrCat("/", method.service()->full_name(), "/", method.name());
@@ -76,12 +76,12 @@ absl::StatusOr<std::unique_ptr<Route>> MakeRoute(const MethodDescriptor& method,
   route->has_body = !rule.body().empty();
   if (!rule.response_body().empty()) {
     route->response_body = route->response_plan->Find(rule.response_body());
-    if (!route->response_body) return Unservable(method, "its response_body is no field");
+    if (route->response_body == nullptr) return Unservable(method, "its response_body is no field");
   }
   if (method.client_streaming()) return Unservable(method, "requests cannot be streamed");
   if (method.server_streaming()) {
     route->stream_into = route->response_plan->Find(route->rest->stream_into());
-    if (!route->stream_into || !route->stream_into->is_list()) {
+    if (route->stream_into == nullptr || !route->stream_into->is_list()) {
       return Unservable(method, "stream_into does not name its list");
     }
   }
@@ -89,7 +89,7 @@ absl::StatusOr<std::unique_ptr<Route>> MakeRoute(const MethodDescriptor& method,
 }
 
 bool NeedsDecoding(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return c == '%' || c <= '\0'; });
+  return std::ranges::any_of(text, [](char c) { return c == '%' || c <= '\0'; });
 }
 
 }  // namespace
@@ -173,19 +173,19 @@ const PathRoutes* RouteTable::Search(const Node& node, std::string_view rest, Ma
   const std::string_view segment = rest.substr(1, rest.find('/', 1) - 1);
   rest.remove_prefix(1 + segment.size());
   if (const auto literal = node.literals.find(segment); literal != node.literals.end()) {
-    if (const PathRoutes* found = Search(*literal->second, rest, match)) return found;
+    if (const PathRoutes* found = Search(*literal->second, rest, match); found != nullptr) return found;
   }
   if (!node.variable || segment.empty() || segment == "." || segment == "..") return nullptr;
   match.variables.push_back(segment);
   const PathRoutes* found = Search(*node.variable, rest, match);
-  if (!found) match.variables.pop_back();
+  if (found == nullptr) match.variables.pop_back();
   return found;
 }
 
 Match RouteTable::Find(std::string_view method, std::string_view raw_path) const {
   Match match;
   match.path = Search(*root_, raw_path, match);
-  if (!match.path) {
+  if (match.path == nullptr) {
     match.status = MakeError(errors::v1::REASON_ROUTE_NOT_FOUND, "No route matches this path.");
     return match;
   }
@@ -193,7 +193,7 @@ Match RouteTable::Find(std::string_view method, std::string_view raw_path) const
   for (const auto& route : match.path->routes) {
     if (route->verb == verb) match.route = route.get();
   }
-  if (!match.route) {
+  if (match.route == nullptr) {
     match.status =
         MakeError(errors::v1::REASON_METHOD_NOT_ALLOWED, "This path takes " + match.path->allow + " only.",
                   {.metadata = {{"allow", match.path->allow}}});

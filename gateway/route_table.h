@@ -49,8 +49,9 @@ struct PathRoutes {
 // What a method and a path lead to. Views into the path that was searched for, which must outlive it.
 struct Match {
   Match() = default;
-  Match(Match&&) = default;
-  Match& operator=(Match&&) = default;
+  Match(Match&&) noexcept = default;
+  Match& operator=(Match&&) noexcept = default;
+  ~Match() = default;
 
   // OK exactly when there is a route and its variables could be decoded. Else ROUTE_NOT_FOUND,
   // METHOD_NOT_ALLOWED, BAD_REQUEST or INVALID_TEXT.

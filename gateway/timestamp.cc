@@ -15,9 +15,11 @@ using std::chrono::year_month_day;
 constexpr sys_seconds kFirst = sys_days(year(1) / 1 / 1);
 constexpr sys_seconds kEnd = sys_days(year(10000) / 1 / 1);
 
+constexpr std::string_view kDigits = "0123456789";
+
 void AppendDigits(unsigned value, size_t width, std::string& out) {
   out.append(width, '0');
-  for (size_t i = out.size(); width > 0; --width, value /= 10) out[--i] = static_cast<char>('0' + value % 10);
+  for (size_t i = out.size(); width > 0; --width, value /= 10) out[--i] = kDigits[value % 10];
 }
 
 // Takes exactly `width` digits, or `separator`, off the front of a text.

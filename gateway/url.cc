@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "gateway/errors.h"
 
@@ -16,6 +17,30 @@ int HexValue(char digit) {
   return -1;
 }
 
+// How many bytes a character has that begins with this one, from 2 to 4; 0 if none does.
+size_t LengthOf(uint8_t lead) {
+  if (lead < 0xC2) return 0;
+  if (lead < 0xE0) return 2;
+  if (lead < 0xF0) return 3;
+  return lead < 0xF5 ? 4 : 0;
+}
+
+// What the second byte may be: overlong forms, surrogates and what lies above U+10FFFF are left out.
+std::pair<uint8_t, uint8_t> SecondByteOf(uint8_t lead) {
+  switch (lead) {
+    case 0xE0:
+      return {0xA0, 0xBF};
+    case 0xED:
+      return {0x80, 0x9F};
+    case 0xF0:
+      return {0x90, 0xBF};
+    case 0xF4:
+      return {0x80, 0x8F};
+    default:
+      return {0x80, 0xBF};
+  }
+}
+
 }  // namespace
 
 bool IsUtf8(std::string_view text) {
@@ -26,12 +51,9 @@ bool IsUtf8(std::string_view text) {
       ++i;
       continue;
     }
-    const size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+    const size_t length = LengthOf(lead);
     if (length == 0 || text.size() - i < length) return false;
-    // The second byte's range leaves out overlong forms (E0, F0), surrogates (ED) and what lies above
-    // U+10FFFF (F4).
-    const uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    const uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    const auto [low, high] = SecondByteOf(lead);
     if (byte(1) < low || byte(1) > high) return false;
     for (size_t offset = 2; offset < length; ++offset) {
       if ((byte(offset) & 0xC0) != 0x80) return false;
