@@ -325,7 +325,9 @@ TEST_CASE("slow heads and bodies are answered 408, idle connections closed") {
   Fixture fixture({.head_timeout = 50ms, .idle_timeout = 50ms, .body_grace = 50ms});
   SECTION("a head that stops") {
     auto client = fixture.Connect();
-    CHECK(client.Exchange("GET / HTTP/1.1\r\nHo").status == 408);
+    const auto answer = client.Exchange("GET / HTTP/1.1\r\nHo");
+    CHECK(answer.status == 408);
+    CHECK(answer.body.find("\"REQUEST_TIMEOUT\"") != std::string::npos);
     CHECK(client.AtEnd());
   }
   SECTION("a body that stops") {

@@ -10,6 +10,7 @@
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
 #include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
+#include "verdict/token/v1/identity_service.grpc.pb.h"
 #include "verdict/token/v1/token_service.grpc.pb.h"
 
 namespace verdict::rpc {
@@ -286,6 +287,17 @@ TEST_CASE("a handler learns that its caller is gone, and the server waits for it
   f.release.count_down();
   shutdown.join();
   CHECK(f.ended_cancelled);
+}
+
+TEST_CASE("a method that the server does not have is UNIMPLEMENTED") {
+  Fixture f;
+  const auto identities = token::v1::IdentityService::NewStub(NewChannel(f.server_.address()));
+  token::v1::AuthenticateRequest request;
+  token::v1::AuthenticateResponse response;
+  grpc::ClientContext context;
+  Fixture::Prepare(context, {});
+  CHECK(ReasonOf(FromGrpc(identities->Authenticate(&context, request, &response))) ==
+        errors::v1::REASON_UNIMPLEMENTED);
 }
 
 TEST_CASE("async handlers answer from their own threads") {
