@@ -14,7 +14,7 @@ namespace verdict::gateway {
 namespace {
 
 using namespace std::chrono_literals;
-using namespace errors::v1;
+using errors::v1::Reason;
 
 constexpr const char* kGolden = VERDICT_SOURCE_DIR "/tests/golden/problems.txt";
 
@@ -28,10 +28,10 @@ std::string Header(const Response& response, std::string_view name) {
 // Every reason's answer to its own example, as status, header fields and document.
 std::string AllProblems() {
   std::string all;
-  const auto* reasons = Reason_descriptor();
+  const auto* reasons = errors::v1::Reason_descriptor();
   for (int i = 0; i < reasons->value_count(); ++i) {
     const auto reason = static_cast<Reason>(reasons->value(i)->number());
-    if (reason == REASON_UNSPECIFIED) continue;
+    if (reason == errors::v1::REASON_UNSPECIFIED) continue;
     const Response response = ProblemResponse(MakeError(reason, RuleOf(reason).example()), "request-1");
     absl::StrAppend(&all, response.status, "\n");
     for (const auto& [name, value] : response.fields)
@@ -67,8 +67,9 @@ TEST_CASE("the cause of an internal error is not told") {
 
 TEST_CASE("Retry-After is in whole seconds, rounded up, at least one") {
   const auto retry_after = [](std::optional<std::chrono::milliseconds> delay) {
-    return Header(ProblemResponse(MakeError(REASON_OVERLOADED, "busy", {.retry_after = delay}), "id"),
-                  "Retry-After");
+    return Header(
+        ProblemResponse(MakeError(errors::v1::REASON_OVERLOADED, "busy", {.retry_after = delay}), "id"),
+        "Retry-After");
   };
   CHECK(retry_after({}) == "1");
   CHECK(retry_after(0ms) == "1");

@@ -41,12 +41,13 @@ void CachingAuthenticator::Authenticate(const Credential& credential, Deadline d
     }
   }
   if (look_up) LookUp(key, credential, std::min(deadline, now + options_.lookup_timeout));
+  // Moved only without an answer. NOLINTNEXTLINE(bugprone-use-after-move)
   if (answer) done(*std::move(answer));
 }
 
 void CachingAuthenticator::LookUp(const Key& key, const Credential& credential, Deadline deadline) {
   const Deadline asked_at = options_.now();
-  source_.Authenticate(credential, deadline, [this, key, asked_at](Answer answer) {
+  source_.Authenticate(credential, deadline, [this, key, asked_at](const Answer& answer) {
     std::vector<AuthenticateDone> waiters;
     {
       absl::MutexLock lock(&mutex_);

@@ -1,5 +1,6 @@
 #include "common/crypto/crypto.h"
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <utility>
@@ -16,7 +17,7 @@ std::string Hex(std::string_view bytes) { return absl::BytesToHexString({bytes.d
 
 SecretBytes Secret(std::string_view bytes) {
   SecretBytes secret(bytes.size());
-  std::copy(bytes.begin(), bytes.end(), secret.writable().begin());
+  std::ranges::copy(bytes, secret.writable().begin());
   return secret;
 }
 

@@ -27,7 +27,7 @@ std::string StderrOf(Body body) {
   std::fflush(stderr);
   dup2(saved, STDERR_FILENO);
   close(saved);
-  std::rewind(file);
+  std::fseek(file, 0, SEEK_SET);
   std::string text;
   std::array<char, 4096> buffer;
   while (const size_t count = std::fread(buffer.data(), 1, buffer.size(), file))

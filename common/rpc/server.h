@@ -168,7 +168,7 @@ class Server {
   void Register(std::string_view method, std::function<void(Call&)> run) {
     Register(method, Request::default_instance(), Response::descriptor(), std::move(run));
   }
-  void Register(std::string_view method, const google::protobuf::Message& request,
+  void Register(std::string_view name, const google::protobuf::Message& request,
                 const google::protobuf::Descriptor* response, std::function<void(Call&)> run);
   // Runs `work` on the executor, unless too much waits or the call's time is over by then.
   void Execute(Call& call, Executor::Task work);

@@ -2,6 +2,7 @@
 
 #include <latch>
 #include <string>
+#include <utility>
 
 #include <catch2/catch.hpp>
 #include <grpcpp/client_context.h>
@@ -66,7 +67,7 @@ struct CallOptions {
 // A server whose MintToken answers what `mint` says, and a client of it.
 class Fixture {
  public:
-  explicit Fixture(ServerOptions options = {}) : server_(options, keys_, registry_) {
+  explicit Fixture(ServerOptions options = {}) : server_(std::move(options), keys_, registry_) {
     server_.Inline<MintTokenRequest, MintTokenResponse>(
         "verdict.token.v1.TokenService/MintToken",
         [this](Context& context, const MintTokenRequest& request) { return mint(context, request); });
@@ -109,7 +110,7 @@ class Fixture {
     for (const auto& [name, value] : options.metadata) context.AddMetadata(name, value);
   }
 
-  absl::Status Mint(const CallOptions& options, MintTokenRequest request = ValidMint()) {
+  absl::Status Mint(const CallOptions& options, const MintTokenRequest& request = ValidMint()) {
     grpc::ClientContext context;
     Prepare(context, options);
     MintTokenResponse response;

@@ -41,9 +41,8 @@ absl::Status Refuse(const std::filesystem::path& file, const std::string& why) {
 }
 
 bool IsKeyId(std::string_view text) {
-  return !text.empty() && text.size() <= kKeyIdBytesMax && std::all_of(text.begin(), text.end(), [](char c) {
-    return ('a' <= c && c <= 'z') || ('0' <= c && c <= '9');
-  });
+  return !text.empty() && text.size() <= kKeyIdBytesMax &&
+         std::ranges::all_of(text, [](char c) { return ('a' <= c && c <= 'z') || ('0' <= c && c <= '9'); });
 }
 
 absl::StatusOr<crypto::SecretBytes> ReadKey(const std::filesystem::path& file) {
@@ -117,13 +116,13 @@ std::string Describe(const KeySet& set) {
 
 }  // namespace
 
-absl::StatusOr<KeySet> KeySet::Load(const std::filesystem::path& given) {
+absl::StatusOr<KeySet> KeySet::Load(const std::filesystem::path& directory) {
   // A secret that Kubernetes mounts is the target of `..data`: reading all files through one resolved link
   // never mixes an old set with a new one.
   std::error_code no_link;
-  const std::filesystem::path target = std::filesystem::canonical(given / "..data", no_link);
-  const std::filesystem::path& directory = no_link ? given : target;
-  const std::filesystem::path file = directory / "keyset.json";
+  const std::filesystem::path target = std::filesystem::canonical(directory / "..data", no_link);
+  const std::filesystem::path& folder = no_link ? directory : target;
+  const std::filesystem::path file = folder / "keyset.json";
   ASSIGN_OR_RETURN(const boost::json::object document, ReadJsonObject(file));
   const boost::json::value* primary = document.if_contains("primary");
   const boost::json::value* entries = document.if_contains("keys");
@@ -140,7 +139,7 @@ absl::StatusOr<KeySet> KeySet::Load(const std::filesystem::path& given) {
     // Before the id names a file.
     if (!IsKeyId(kid)) return Refuse(file, "has a key id that is not 1 to 8 of a-z and 0-9");
     ASSIGN_OR_RETURN(const Entry entry, ParseEntry(file, kid, member.value()));
-    ASSIGN_OR_RETURN(const crypto::SecretBytes root, ReadKey(directory / kid));
+    ASSIGN_OR_RETURN(const crypto::SecretBytes root, ReadKey(folder / kid));
     primary_active |= entry.active && kid == set.primary;
     set.keys.emplace(kid, Key{.mac = crypto::HkdfSha256(root, kMacInfo),
                               .idempotency = crypto::HkdfSha256(root, kIdempotencyInfo),
@@ -177,7 +176,7 @@ absl::StatusOr<std::unique_ptr<KeyRing>> KeyRing::Open(std::filesystem::path dir
   std::unique_ptr<KeyRing> ring(new KeyRing(std::move(directory), registry));
   ring->WatchDirectory();  // before reading, so that no change falls between
   RETURN_IF_ERROR(ring->Reload());
-  ring->watcher_ = std::jthread([raw = ring.get()](std::stop_token stop) { raw->Watch(std::move(stop)); });
+  ring->watcher_ = std::jthread([raw = ring.get()](const std::stop_token& stop) { raw->Watch(stop); });
   return ring;
 }
 
@@ -223,7 +222,7 @@ void KeyRing::WatchDirectory() const {
   }
 }
 
-void KeyRing::Watch(std::stop_token stop) {
+void KeyRing::Watch(const std::stop_token& stop) {
   const std::stop_callback wake(stop, [this] { eventfd_write(wake_, 1); });
   while (true) {
     std::array<pollfd, 2> waits = {pollfd{.fd = inotify_, .events = POLLIN, .revents = 0},

@@ -67,7 +67,7 @@ class KeyRing {
  private:
   KeyRing(std::filesystem::path directory, metrics::Registry& registry);
 
-  void Watch(std::stop_token stop);
+  void Watch(const std::stop_token& stop);
   void WatchDirectory() const;
 
   const std::filesystem::path directory_;

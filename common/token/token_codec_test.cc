@@ -52,7 +52,7 @@ TokenClaims ExampleClaims() {
   return claims;
 }
 
-std::vector<std::string> Parts(std::string text) {
+std::vector<std::string> Parts(std::string_view text) {
   std::vector<std::string> parts = {""};
   for (const char c : text) {
     if (c == '.') {
