@@ -14,6 +14,9 @@ if(VERDICT_SANITIZE MATCHES thread)
   add_library(verdict_tsan_grpc OBJECT ${CMAKE_CURRENT_LIST_DIR}/tsan_grpc.cc)
   target_link_libraries(verdict_tsan_grpc PUBLIC gRPC::grpc++)
   set(VERDICT_PROGRAM_LIBS verdict_tsan_mutex verdict_tsan_grpc)
+elseif(VERDICT_SANITIZE MATCHES address)
+  add_library(verdict_lsan_pqxx OBJECT ${CMAKE_CURRENT_LIST_DIR}/lsan_pqxx.cc)
+  set(VERDICT_PROGRAM_LIBS verdict_lsan_pqxx)
 endif()
 
 # Warnings, for our own code only: generated code does not link it.
