@@ -78,7 +78,7 @@ TEST_CASE("each root gives other keys, and each purpose its own") {
 
 TEST_CASE("a bad directory is refused with the file to mend") {
   const TestKeySet files;
-  REQUIRE(LoadError(files) == "");
+  REQUIRE(LoadError(files).empty());
 
   SECTION("no directory") { CHECK_FALSE(KeySet::Load(files.directory() / "absent").ok()); }
   SECTION("no keyset.json") {

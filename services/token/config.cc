@@ -13,7 +13,7 @@ namespace {
 // bearer credential no spaces.
 bool IsAdminKey(std::string_view key) {
   return key.size() >= 32 && key.size() <= 256 &&
-         std::all_of(key.begin(), key.end(), [](char c) { return '!' <= c && c <= '~'; });
+         std::ranges::all_of(key, [](char c) { return '!' <= c && c <= '~'; });
 }
 
 }  // namespace

@@ -200,7 +200,7 @@ absl::StatusOr<v1::CreateKeyResponse> IdentityService::CreateKey(const v1::Creat
   std::vector<int> scopes(request.scopes().begin(), request.scopes().end());
   if (scopes.empty()) scopes = {options::v1::SCOPE_TOKEN, options::v1::SCOPE_WRITE, options::v1::SCOPE_READ};
   std::ranges::sort(scopes);
-  scopes.erase(std::unique(scopes.begin(), scopes.end()), scopes.end());
+  scopes.erase(std::ranges::unique(scopes).begin(), scopes.end());
   for (const int scope : scopes) key.add_scopes(static_cast<options::v1::Scope>(scope));
   *key.mutable_created_at() = ToProto(now);
   if (request.has_expires_at()) *key.mutable_expires_at() = ToProto(FromProto(request.expires_at()));

@@ -2,26 +2,16 @@
 
 #include <memory>
 #include <string>
-#include <utility>
-
-#include <grpcpp/client_context.h>
 
 #include "absl/status/statusor.h"
 #include "common/clock.h"
 #include "common/crypto/crypto.h"
 #include "common/pg/pool.h"
-#include "common/rpc/channel.h"
-#include "common/rpc/server.h"
-#include "common/status/grpc_status.h"
 #include "common/token/test_keyset.h"
 #include "services/token/identity_service.h"
-#include "services/token/local_authenticator.h"
-#include "services/token/token_rpc.h"
 #include "services/token/token_service.h"
 #include "services/token/token_store.h"
 #include "tests/support/database.h"
-#include "verdict/token/v1/identity_service.grpc.pb.h"
-#include "verdict/token/v1/token_service.grpc.pb.h"
 
 namespace verdict::token {
 
@@ -84,62 +74,6 @@ struct TestService {
     tenant.key_id = created.key().id();
     tenant.key = created.secret();
     return tenant;
-  }
-};
-
-// The same, served over gRPC.
-struct TestServer : TestService {
-  LocalAuthenticator authenticator{identity};
-  rpc::Server server{{}, authenticator, registry};
-  std::unique_ptr<v1::TokenService::Stub> token_stub;
-  std::unique_ptr<v1::IdentityService::Stub> identity_stub;
-
-  TestServer() {
-    RegisterTokenService(server, tokens);
-    RegisterIdentityService(server, identity);
-    if (const absl::Status status = server.Start(); !status.ok())
-      throw std::runtime_error(std::string(status.message()));
-    const auto channel = rpc::NewChannel(server.address());
-    token_stub = v1::TokenService::NewStub(channel);
-    identity_stub = v1::IdentityService::NewStub(channel);
-  }
-
-  using Metadata = std::vector<std::pair<std::string, std::string>>;
-
-  // Calls a method of a stub with a key, if there is one.
-  template <typename Stub, typename Request, typename Response>
-  static absl::StatusOr<Response> Call(
-      Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-      const std::string& key, const Request& request, const Metadata& metadata = {}) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
-    if (!key.empty()) context.AddMetadata("authorization", "Bearer " + key);
-    for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
-    Response response;
-    if (absl::Status status = FromGrpc((stub.*method)(&context, request, &response)); !status.ok())
-      return status;
-    return response;
-  }
-
-  absl::StatusOr<v1::MintTokenResponse> Mint(const std::string& key, const v1::MintTokenRequest& request,
-                                             const Metadata& metadata = {}) {
-    return Call(*token_stub, &v1::TokenService::Stub::MintToken, key, request, metadata);
-  }
-  absl::StatusOr<v1::VerifyTokenResponse> Verify(const std::string& key, const std::string& token) {
-    v1::VerifyTokenRequest request;
-    request.set_token(token);
-    return Call(*token_stub, &v1::TokenService::Stub::VerifyToken, key, request);
-  }
-  absl::Status Revoke(const std::string& key, const std::string& id) {
-    v1::RevokeTokenRequest request;
-    request.set_id(id);
-    return Call(*token_stub, &v1::TokenService::Stub::RevokeToken, key, request).status();
-  }
-  absl::StatusOr<v1::RevokeAllTokensResponse> RevokeAll(const std::string& key,
-                                                        const std::string& project_id) {
-    v1::RevokeAllTokensRequest request;
-    request.set_project_id(project_id);
-    return Call(*token_stub, &v1::TokenService::Stub::RevokeAllTokens, key, request);
   }
 };
 
