@@ -63,19 +63,20 @@ absl::Status Run(const GatewayConfig& config, process::Signals& signals) {
   const std::size_t threads =
       config.threads > 0 ? config.threads : std::max(1U, std::thread::hardware_concurrency());
   ASSIGN_OR_RETURN(const auto server,
-                   HttpServer::Start(config.listen, threads, {.connections = config.connections_max},
+                   HttpServer::Start(config.process.listen, threads, {.connections = config.connections_max},
                                      transcoder, metrics));
-  ASSIGN_OR_RETURN(const auto admin, AdminServer::Start(
-                                         config.admin_listen, registry, [&] { return backends.ready(); },
-                                         [&] { return backends.StatesAsJson(); }));
-  RETURN_IF_ERROR(process::WriteAddressFile(config.address_file,
+  ASSIGN_OR_RETURN(const auto admin,
+                   AdminServer::Start(
+                       config.process.admin_listen, registry, [&] { return backends.ready(); },
+                       [&] { return backends.StatesAsJson(); }));
+  RETURN_IF_ERROR(process::WriteAddressFile(config.process.address_file,
                                             {{"listen", server->address()}, {"admin", admin->address()}}));
   log::Info("serving", {{"listen", server->address()}, {"admin", admin->address()}});
 
   signals.Wait();
   log::Info("draining");
   backends.SetDraining();
-  server->Drain(config.drain_timeout);
+  server->Drain(config.process.drain_timeout);
   log::Info("ended");
   return absl::OkStatus();
 }
@@ -86,11 +87,7 @@ int Main(int argc, char** argv) {
   config::Parser parser("verdict-gateway", "Serves the REST API over HTTP, by calling the gRPC services.");
   config.AddTo(parser);
   if (const auto exit_code = parser.Parse(argc, argv)) return *exit_code;
-  log::Level level = log::Level::kInfo;
-  log::ParseLevel(config.log_level, &level);
-  log::Init("gateway", level);
-  for (const auto& [name, value] : parser.Effective())
-    log::Info("setting", {{"name", name}, {"value", value}});
+  config.process.InitLog("gateway", parser);
 
   RaiseFileLimit(config.connections_max);
   if (absl::Status status = Run(config, signals); !status.ok()) {

@@ -13,36 +13,17 @@
 namespace verdict::rpc {
 
 void ServiceConfig::AddTo(config::Parser& parser) {
-  parser.Add("listen", &listen, "Address to serve gRPC on, HOST:PORT; port 0 takes any free one.");
-  parser.Add("admin-listen", &admin_listen, "Address of /metrics, /healthz and /readyz.");
-  parser.Add("address-file", &address_file, "File to write the bound addresses to, once serving.");
-  parser.Add("log-level", &log_level, "Least level that is logged: debug, info, warn or error.");
-  parser.Add("drain-timeout", &drain_timeout, "How long calls under way may take when the process ends.");
+  process.AddTo(parser);
   parser.Add("reflection", &reflection, "Serve gRPC reflection, for grpcurl; off in production.");
   parser.Add("threads", &threads, "Threads for calls that wait for the database.");
   parser.Add("rate-limit-per-key", &rate_limit_per_key,
              "Calls a second that one API key may make to one process; 0 means no limit.");
   parser.Add("rate-limit-burst", &rate_limit_burst, "Calls that one API key may make at once after a pause.");
-  parser.Check(
-      [this] {
-        log::Level level;
-        return log::ParseLevel(log_level, &level);
-      },
-      "log-level must be debug, info, warn or error.");
   parser.Check([this] { return threads >= 1 && threads <= 1'000; }, "threads must lie between 1 and 1000.");
 }
 
-void ServiceConfig::InitLog(std::string_view service, const config::Parser& parser) const {
-  log::Level level = log::Level::kInfo;
-  log::ParseLevel(log_level, &level);
-  log::Init(service, level);
-  for (const auto& [name, value] : parser.Effective()) {
-    log::Info("setting", {{"name", name}, {"value", value}});
-  }
-}
-
 ServerOptions ServiceConfig::ServerOptions() const {
-  return {.listen = listen,
+  return {.listen = process.listen,
           .executor_threads = threads,
           .rate_limit = {.per_second = rate_limit_per_key, .burst = rate_limit_burst},
           .reflection = reflection};
@@ -57,11 +38,11 @@ int Serve(const ServiceConfig& config, Server& server, metrics::Registry& regist
   if (absl::Status status = server.Start(); !status.ok()) return fail(status);
   std::atomic<bool> ready = false;
   auto admin = AdminServer::Start(
-      config.admin_listen, registry, [&ready] { return ready.load(); },
+      config.process.admin_listen, registry, [&ready] { return ready.load(); },
       [&ready] { return std::string(ready ? R"({"ready":true})" : R"({"ready":false})"); });
   if (!admin.ok()) return fail(admin.status());
   if (absl::Status status = process::WriteAddressFile(
-          config.address_file, {{"listen", server.address()}, {"admin", (*admin)->address()}});
+          config.process.address_file, {{"listen", server.address()}, {"admin", (*admin)->address()}});
       !status.ok()) {
     return fail(status);
   }
@@ -93,7 +74,7 @@ int Serve(const ServiceConfig& config, Server& server, metrics::Registry& regist
   readiness.join();
   ready = false;
   server.SetReady(false);
-  server.Shutdown(config.drain_timeout);
+  server.Shutdown(config.process.drain_timeout);
   log::Info("ended");
   return 0;
 }

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "common/config/config.h"
 #include "common/metrics/metrics.h"
+#include "common/process/config.h"
 #include "common/process/process.h"
 #include "common/rpc/server.h"
 
@@ -15,19 +16,13 @@ namespace verdict::rpc {
 
 // The settings that every service has.
 struct ServiceConfig {
-  std::string listen = "127.0.0.1:0";
-  std::string admin_listen = "127.0.0.1:0";
-  std::string address_file = {};
-  std::string log_level = "info";
-  std::chrono::milliseconds drain_timeout = std::chrono::seconds(25);
+  process::Config process = {};
   bool reflection = false;
   std::size_t threads = 8;
   std::uint32_t rate_limit_per_key = 5'000;
   std::uint32_t rate_limit_burst = 10'000;
 
   void AddTo(config::Parser& parser);
-  // Starts the log and writes the effective settings to it. Call once the parser has read them.
-  void InitLog(std::string_view service, const config::Parser& parser) const;
   ServerOptions ServerOptions() const;
 };
 

@@ -28,7 +28,7 @@ int Main(int argc, char** argv) {
   config.AddTo(parser);
   if (const std::optional<int> exit_code = parser.Parse(argc, argv)) return *exit_code;
   process::Signals signals;
-  config.service.InitLog("aggregator", parser);
+  config.service.process.InitLog("aggregator", parser);
 
   metrics::Registry registry;
   pg::Pool reads({.dsn = config.database_dsn.value(),

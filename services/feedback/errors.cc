@@ -97,18 +97,6 @@ absl::Status TokensDiffer() {
   return ValidationError({{"token", "token must be the token that the call bears, or be left out."}});
 }
 
-absl::Status TokenExpired() {
-  return MakeError(errors::v1::REASON_TOKEN_EXPIRED, "The feedback token has expired.");
-}
-
-absl::Status TokenUsed() {
-  return MakeError(errors::v1::REASON_TOKEN_USED, "The feedback token has been used.");
-}
-
-absl::Status TokenRevoked() {
-  return MakeError(errors::v1::REASON_TOKEN_REVOKED, "The feedback token has been revoked.");
-}
-
 absl::Status TokenServiceAway() {
   return MakeError(errors::v1::REASON_UNAVAILABLE, "The token service cannot be reached.",
                    {.retry_after = 1s});

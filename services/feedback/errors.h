@@ -37,9 +37,6 @@ absl::Status IdempotencyMismatch();
 absl::Status TokenMissing();
 // The call has two tokens, and they differ.
 absl::Status TokensDiffer();
-absl::Status TokenExpired();
-absl::Status TokenUsed();
-absl::Status TokenRevoked();
 
 // Why the process is not ready yet.
 absl::Status TokenServiceAway();

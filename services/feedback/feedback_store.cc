@@ -7,6 +7,7 @@
 #include "common/pg/status.h"
 #include "common/pg/value.h"
 #include "common/status/macros.h"
+#include "common/token/errors.h"
 #include "services/feedback/errors.h"
 
 namespace verdict::feedback {
@@ -106,11 +107,11 @@ absl::Status FeedbackStore::WithdrawFeedback(const FeedbackKey& key, Time now) c
 absl::Status FeedbackStore::CheckToken(const token::TokenClaims& claims) const try {
   ASSIGN_OR_RETURN(const pqxx::result found, pg::Execute(pool_, Access::kRead, kFindTokenState,
                                                          claims.project, claims.jti, claims.iat, claims.exp));
-  if (found.empty()) return error::TokenRevoked();  // with its project
+  if (found.empty()) return token::error::TokenRevoked();  // with its project
   const pqxx::row row = found.front();
-  if (row["expired"].as<bool>()) return error::TokenExpired();
+  if (row["expired"].as<bool>()) return token::error::TokenExpired();
   if (row["state"].is_null() && !row["revoked"].as<bool>()) return absl::OkStatus();
-  return row["state"].as<int>(0) == kRedeemed ? error::TokenUsed() : error::TokenRevoked();
+  return row["state"].as<int>(0) == kRedeemed ? token::error::TokenUsed() : token::error::TokenRevoked();
 } catch (const std::exception& error) {
   return pg::StatusOf(error);
 }

@@ -16,6 +16,7 @@
 #include "common/pg/status.h"
 #include "common/pg/value.h"
 #include "common/status/macros.h"
+#include "common/token/errors.h"
 #include "services/feedback/errors.h"
 #include "verdict/feedback/v1/feedback_service.pb.h"
 
@@ -328,12 +329,12 @@ absl::Status StoreOnce(pg::Session& session, const Rows& rows) {
 absl::StatusOr<StoredFeedback> RedemptionAnswer(const pqxx::row& record) {
   const bool known = !record[1].is_null();
   if (!known) {
-    if (record[3].as<bool>()) return error::TokenExpired();
-    return error::TokenRevoked();  // with all others of its project
+    if (record[3].as<bool>()) return token::error::TokenExpired();
+    return token::error::TokenRevoked();  // with all others of its project
   }
-  if (record[1].as<int>() != kRedeemed) return error::TokenRevoked();
+  if (record[1].as<int>() != kRedeemed) return token::error::TokenRevoked();
   // The same values again, unless the record has been withdrawn since.
-  if (!record[2].as<bool>() || record[4].is_null()) return error::TokenUsed();
+  if (!record[2].as<bool>() || record[4].is_null()) return token::error::TokenUsed();
   return StoredFeedback{.id = pg::UuidFrom(record[4]),
                         .created_at = pg::TimeFrom(record[5]),
                         .updated_at = pg::TimeFrom(record[6]),

@@ -37,7 +37,7 @@ int Main(int argc, char** argv) {
   config.AddTo(parser);
   if (const std::optional<int> exit_code = parser.Parse(argc, argv)) return *exit_code;
   process::Signals signals;
-  config.service.InitLog("feedback", parser);
+  config.service.process.InitLog("feedback", parser);
 
   const SystemClock clock;
   metrics::Registry registry;

@@ -15,18 +15,6 @@ absl::Status NoSuchProjectForAdmin() {
                    "The admin key names a project that does not exist.");
 }
 
-absl::Status TokenExpired() {
-  return MakeError(errors::v1::REASON_TOKEN_EXPIRED, "The feedback token has expired.");
-}
-
-absl::Status TokenUsed() {
-  return MakeError(errors::v1::REASON_TOKEN_USED, "The feedback token has been used.");
-}
-
-absl::Status TokenRevoked() {
-  return MakeError(errors::v1::REASON_TOKEN_REVOKED, "The feedback token has been revoked.");
-}
-
 absl::Status OrganizationNotFound() {
   return MakeError(errors::v1::REASON_ORGANIZATION_NOT_FOUND, "No organization of this id.");
 }

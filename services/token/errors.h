@@ -13,10 +13,6 @@ absl::Status Unauthenticated();
 // An admin key for a project that does not exist.
 absl::Status NoSuchProjectForAdmin();
 
-absl::Status TokenExpired();
-absl::Status TokenUsed();
-absl::Status TokenRevoked();
-
 absl::Status OrganizationNotFound();
 absl::Status ProjectNotFound();
 absl::Status UserNotFound();

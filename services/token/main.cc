@@ -28,7 +28,7 @@ int Main(int argc, char** argv) {
   config.AddTo(parser);
   if (const std::optional<int> exit_code = parser.Parse(argc, argv)) return *exit_code;
   process::Signals signals;
-  config.service.InitLog("token", parser);
+  config.service.process.InitLog("token", parser);
 
   // Of the admin key only the hash stays in memory.
   std::optional<crypto::Digest> admin_key_hash;

@@ -8,6 +8,7 @@
 #include "common/crypto/crypto.h"
 #include "common/ids/uuid.h"
 #include "common/status/macros.h"
+#include "common/token/errors.h"
 #include "common/token/token_codec.h"
 #include "services/token/errors.h"
 
