@@ -9,13 +9,13 @@
 
 // The file that proto/CMakeLists.txt makes (VERDICT_PROTO_IMAGE), as it is.
 asm(".pushsection .rodata\n"
-    "verdict_proto_image:\n"
+    "kVerdictProtoImage:\n"
     ".incbin \"" VERDICT_PROTO_IMAGE
     "\"\n"
-    "verdict_proto_image_end:\n"
+    "kVerdictProtoImageEnd:\n"
     ".popsection\n");
-extern "C" const char verdict_proto_image[];
-extern "C" const char verdict_proto_image_end[];
+extern "C" const char kVerdictProtoImage[];
+extern "C" const char kVerdictProtoImageEnd[];
 
 namespace verdict::gateway {
 namespace {
@@ -51,8 +51,8 @@ ContractComments::ContractComments() : pool_(std::make_unique<google::protobuf::
 absl::StatusOr<ContractComments> ContractComments::Load() {
   ContractComments comments;
   google::protobuf::FileDescriptorSet files;
-  if (!files.ParseFromArray(verdict_proto_image,
-                            static_cast<int>(verdict_proto_image_end - verdict_proto_image))) {
+  if (!files.ParseFromArray(kVerdictProtoImage,
+                            static_cast<int>(kVerdictProtoImageEnd - kVerdictProtoImage))) {
     return InternalError("the image of the contracts is damaged");
   }
   for (const auto& file : files.file()) {

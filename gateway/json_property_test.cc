@@ -29,7 +29,7 @@ class Random {
 
   uint64_t Bits() { return engine_(); }
   int Below(int end) { return static_cast<int>(Bits() % static_cast<uint64_t>(end)); }
-  bool Flip() { return Bits() & 1; }
+  bool Flip() { return (Bits() & 1) != 0; }
 
   // Texts of all lengths of UTF-8, without U+0000.
   std::string Text() {
@@ -117,7 +117,7 @@ class Random {
   void Set(Message& message, const FieldDescriptor* field, int depth) {
     const Reflection& reflection = *message.GetReflection();
     const bool add = field->is_repeated();
-    const auto put = [&](auto set, auto add_to, auto value) {
+    const auto put = [&](auto set, auto add_to, const auto& value) {
       add ? (reflection.*add_to)(&message, field, value) : (reflection.*set)(&message, field, value);
     };
     switch (field->cpp_type()) {

@@ -93,28 +93,29 @@ object Header(std::string_view description, std::string_view type = "string") {
 
 // The reasons for which a route refuses: those that follow from its rules, and those that the contract names.
 absl::StatusOr<std::set<Reason>> ReasonsOf(const Route& route) {
-  using namespace errors::v1;
-  std::set<Reason> reasons = {REASON_BAD_REQUEST,  REASON_UNAUTHENTICATED,   REASON_REQUEST_TIMEOUT,
-                              REASON_URI_TOO_LONG, REASON_HEADERS_TOO_LARGE, REASON_RATE_LIMITED,
-                              REASON_INTERNAL,     REASON_UNIMPLEMENTED,     REASON_OVERLOADED,
-                              REASON_UNAVAILABLE,  REASON_DEADLINE_EXCEEDED};
+  namespace v1 = errors::v1;
+  std::set<Reason> reasons = {
+      v1::REASON_BAD_REQUEST,  v1::REASON_UNAUTHENTICATED,   v1::REASON_REQUEST_TIMEOUT,
+      v1::REASON_URI_TOO_LONG, v1::REASON_HEADERS_TOO_LARGE, v1::REASON_RATE_LIMITED,
+      v1::REASON_INTERNAL,     v1::REASON_UNIMPLEMENTED,     v1::REASON_OVERLOADED,
+      v1::REASON_UNAVAILABLE,  v1::REASON_DEADLINE_EXCEEDED};
   if (!route.request_plan->fields.empty()) {
-    reasons.insert({REASON_VALIDATION_ERROR, REASON_INVALID_TEXT, REASON_DUPLICATE_KEY});
+    reasons.insert({v1::REASON_VALIDATION_ERROR, v1::REASON_INVALID_TEXT, v1::REASON_DUPLICATE_KEY});
   }
-  if (!route.variables.empty()) reasons.insert(REASON_ROUTE_NOT_FOUND);
+  if (!route.variables.empty()) reasons.insert(v1::REASON_ROUTE_NOT_FOUND);
   if (!route.rest->ignore_unknown_query() || (route.has_body && !route.rest->ignore_unknown_fields())) {
-    reasons.insert(REASON_UNKNOWN_FIELD);
+    reasons.insert(v1::REASON_UNKNOWN_FIELD);
   }
   if (route.has_body) {
-    reasons.insert({REASON_INVALID_JSON, REASON_BODY_TOO_LARGE, REASON_UNSUPPORTED_MEDIA_TYPE});
+    reasons.insert({v1::REASON_INVALID_JSON, v1::REASON_BODY_TOO_LARGE, v1::REASON_UNSUPPORTED_MEDIA_TYPE});
   }
-  if (route.auth->has_scope()) reasons.insert({REASON_SCOPE_REQUIRED, REASON_PERMISSION_DENIED});
+  if (route.auth->has_scope()) reasons.insert({v1::REASON_SCOPE_REQUIRED, v1::REASON_PERMISSION_DENIED});
   if (route.rest->idempotency_key()) {
-    reasons.insert({REASON_IDEMPOTENCY_IN_PROGRESS, REASON_IDEMPOTENCY_MISMATCH});
+    reasons.insert({v1::REASON_IDEMPOTENCY_IN_PROGRESS, v1::REASON_IDEMPOTENCY_MISMATCH});
   }
   for (const std::string& name : route.rest->reasons()) {
     Reason reason;
-    if (!Reason_Parse("REASON_" + name, &reason)) {
+    if (!v1::Reason_Parse("REASON_" + name, &reason)) {
       return InternalError(absl::StrCat(route.method->full_name(), ": ", name, " is no reason"));
     }
     reasons.insert(reason);

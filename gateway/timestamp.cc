@@ -88,8 +88,8 @@ std::optional<Timestamp> ParseTimestamp(std::string_view text) {
   if (!minutes || *minutes > 59 || !scanner.Take(':')) return std::nullopt;
   const auto seconds = scanner.Digits(2);
   if (!seconds || *seconds > 59) return std::nullopt;
-  const year_month_day date =
-      year(*years) / static_cast<unsigned>(*months) / static_cast<unsigned>(*day_of_month);
+  const year_month_day date(year(*years), std::chrono::month(static_cast<unsigned>(*months)),
+                            std::chrono::day(static_cast<unsigned>(*day_of_month)));
   if (!date.ok()) return std::nullopt;
 
   int nanos = 0;
