@@ -40,7 +40,7 @@ void Array::Add(std::string_view text) {
   literal_ += "\",";
 }
 
-void Array::AddBytes(std::string_view bytes) { Add(Text(Bytes{bytes})); }
+void Array::Add(Bytes bytes) { Add(Text(bytes)); }
 
 void Array::AddPlain(std::string_view text) {
   literal_ += text;

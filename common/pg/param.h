@@ -51,7 +51,7 @@ class Array {
   void Add(const std::optional<T>& value) {
     value ? Add(*value) : AddNull();
   }
-  void AddBytes(std::string_view bytes);
+  void Add(Bytes bytes);
   void AddNull() { AddPlain("NULL"); }
 
   // The literal. The array must not be used afterwards.

@@ -35,7 +35,7 @@ TEST_CASE("array literals quote what needs it") {
   array.AddNull();
   array.Add("NULL");
   array.Add("a\"b\\c,{d}");
-  array.AddBytes(std::string("\x00\xff", 2));
+  array.Add(Bytes{std::string_view("\x00\xff", 2)});
   CHECK(array.Take() == R"({"plain","",NULL,"NULL","a\"b\\c,{d}","\\x00ff"})");
   CHECK(Array().Take() == "{}");
 
@@ -73,7 +73,7 @@ TEST_CASE("any text and any bytes survive an array literal") {
     for (std::string& blob : blobs) {
       blob.resize(random() % 20);
       for (char& byte : blob) byte = static_cast<char>(random());
-      blob_array.AddBytes(blob);
+      blob_array.Add(Bytes{blob});
     }
 
     const auto text_rows = Execute(pool, Access::kRead, kElements, std::move(text_array));
