@@ -124,9 +124,10 @@ TEST_CASE("two tenants with equal ids never meet") {
   const std::string token_one = test.Mint(one, [&](auto& minted) { claims = minted; });
   const std::string token_two = test.Mint(two, [&](auto& minted) { minted.jti = claims.jti; });
 
-  const v1::SubmitCompletionFeedbackRequest vote_one = Vote(true, "one"), vote_two = Vote(false, "two");
-  const v1::RedeemTokenRequest redemption_one = Redemption(true, "one"),
-                               redemption_two = Redemption(false, "two");
+  const v1::SubmitCompletionFeedbackRequest vote_one = Vote(true, "one");
+  const v1::SubmitCompletionFeedbackRequest vote_two = Vote(false, "two");
+  const v1::RedeemTokenRequest redemption_one = Redemption(true, "one");
+  const v1::RedeemTokenRequest redemption_two = Redemption(false, "two");
   const std::optional<std::string> key = "same";
   Answers<SubmitCompletionFeedbackResponse> votes;
   Answers<v1::RedeemTokenResponse> redemptions;

@@ -19,7 +19,7 @@ namespace {
 // Knows one key.
 class OneKey final : public auth::Authenticator {
  public:
-  explicit OneKey(auth::Principal principal)
+  explicit OneKey(const auth::Principal& principal)
       : principal_(std::make_shared<const auth::Principal>(principal)) {}
 
   void Authenticate(const auth::Credential& credential, auth::Deadline,
@@ -55,7 +55,7 @@ class Fixture {
     grpc::ClientContext context;
     for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
     Response response;
-    const absl::Status status = FromGrpc((stub.*method)(&context, request, &response));
+    absl::Status status = FromGrpc((stub.*method)(&context, request, &response));
     replayed = false;
     for (const auto& [name, value] : context.GetServerInitialMetadata()) {
       replayed = replayed || (name == "idempotent-replayed" && value == "true");

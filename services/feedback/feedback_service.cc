@@ -81,9 +81,11 @@ crypto::Digest HashOf(const FeedbackWrite& write) {
   const std::string metadata = write.metadata ? CanonicalMetadata(*write.metadata) : "";
   const std::string target_type = std::to_string(write.key.target_type);
   const std::string rater_kind = std::to_string(static_cast<int>(write.key.rater_kind));
-  const std::string_view email = text(write.rater_email), name = text(write.rater_name),
-                         slug = text(write.prompt_slug), reason = text(write.reason),
-                         expected_output = text(write.expected_output);
+  const std::string_view email = text(write.rater_email);
+  const std::string_view name = text(write.rater_name);
+  const std::string_view slug = text(write.prompt_slug);
+  const std::string_view reason = text(write.reason);
+  const std::string_view expected_output = text(write.expected_output);
   return crypto::Sha256(
       crypto::EncodeParts({crypto::AsText(write.key.project_id.bytes), target_type, write.target_text,
                            rater_kind, write.key.rater_id, email, name, slug, write.thumbs_up ? "1" : "0",

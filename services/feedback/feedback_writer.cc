@@ -1,9 +1,12 @@
 #include "services/feedback/feedback_writer.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -24,7 +27,6 @@ namespace verdict::feedback {
 namespace {
 
 using pg::Access;
-using pg::Array;
 
 // One batch of human feedback, completions and token redemptions together, in one round trip.
 //
@@ -148,10 +150,37 @@ struct Row {
 };
 using Rows = std::vector<Row*>;
 
+// The rows of a batch as a statement takes them: one array for each of its columns.
+template <size_t kColumns>
+class Columns {
+ public:
+  template <typename... Values>
+  void AddRow(const Values&... values) {
+    static_assert(sizeof...(Values) == kColumns);
+    size_t column = 0;
+    (arrays_[column++].Add(values), ...);
+  }
+
+  // Each may be called once.
+  absl::StatusOr<pqxx::result> Execute(pg::Session& session, Access access, const pg::Statement& statement) {
+    return std::apply(
+        [&](auto&... arrays) { return session.Execute(access, statement, std::move(arrays)...); }, arrays_);
+  }
+  pqxx::result Execute(pqxx::transaction_base& transaction, const pg::Statement& statement) {
+    return std::apply(
+        [&](auto&... arrays) { return pg::Execute(transaction, statement, std::move(arrays)...); }, arrays_);
+  }
+
+ private:
+  std::array<pg::Array, kColumns> arrays_;
+};
+
+pg::Bytes BytesOf(const crypto::Digest& digest) { return {crypto::AsText(digest)}; }
+
 template <typename Condition>
 Rows Select(const Rows& rows, Condition condition) {
   Rows selected;
-  std::copy_if(rows.begin(), rows.end(), std::back_inserter(selected), condition);
+  std::ranges::copy_if(rows, std::back_inserter(selected), condition);
   return selected;
 }
 
@@ -161,22 +190,19 @@ void AnswerAll(const Rows& rows, const absl::Status& status) {
 
 // Finds the prompts that the rows name by slug. A row whose prompt does not exist is answered.
 absl::Status FindPrompts(pg::Session& session, PromptCache& prompts, const Rows& rows) {
-  Array ords, projects, slugs;
+  Columns<3> columns;
   Rows unknown;
   for (Row* row : rows) {
     const FeedbackWrite& write = *row->write;
     if (!write.prompt_slug) continue;
     row->prompt_id = prompts.Find(write.key.project_id, *write.prompt_slug);
     if (row->prompt_id) continue;
-    ords.Add(unknown.size());
-    projects.Add(write.key.project_id);
-    slugs.Add(*write.prompt_slug);
+    columns.AddRow(unknown.size(), write.key.project_id, *write.prompt_slug);
     unknown.push_back(row);
   }
   if (unknown.empty()) return absl::OkStatus();
 
-  ASSIGN_OR_RETURN(const pqxx::result found, session.Execute(Access::kRead, kFindPrompts, std::move(ords),
-                                                             std::move(projects), std::move(slugs)));
+  ASSIGN_OR_RETURN(const pqxx::result found, columns.Execute(session, Access::kRead, kFindPrompts));
   for (const auto& record : found) {
     Row& row = *unknown[record[0].as<size_t>()];
     row.prompt_id = pg::UuidFrom(record[1]);
@@ -188,48 +214,28 @@ absl::Status FindPrompts(pg::Session& session, PromptCache& prompts, const Rows&
   return absl::OkStatus();
 }
 
-// Runs kStoreFeedback by `execute`, which takes it and its parameters.
-template <typename Execute>
-auto StoreFeedback(const Rows& rows, Execute execute) {
-  Array project_ids, ids, target_types, target_ids, target_texts, prompt_ids, rater_kinds, rater_ids,
-      rater_emails, rater_names, thumbs_ups, reasons, expected_outputs, metadata, submitted_bys, ats, jtis,
-      iats, exps, fps;
+// The rows as kStoreFeedback takes them.
+Columns<20> ToStore(const Rows& rows) {
+  Columns<20> columns;
   for (const Row* row : rows) {
     const FeedbackWrite& write = *row->write;
-    project_ids.Add(write.key.project_id);
-    ids.Add(write.id);
-    target_types.Add(static_cast<int>(write.key.target_type));
-    target_ids.Add(write.key.target_id);
-    target_texts.Add(write.target_text);
-    prompt_ids.Add(row->prompt_id);
-    rater_kinds.Add(static_cast<int>(write.key.rater_kind));
-    rater_ids.Add(write.key.rater_id);
-    rater_emails.Add(write.rater_email);
-    rater_names.Add(write.rater_name);
-    thumbs_ups.Add(write.thumbs_up);
-    reasons.Add(write.reason);
-    expected_outputs.Add(write.expected_output);
-    metadata.Add(write.metadata);
-    submitted_bys.Add(write.submitted_by);
-    ats.Add(write.at);
-    if (write.token) {
-      jtis.Add(write.token->jti);
-      iats.Add(write.token->iat);
-      exps.Add(write.token->exp);
-      fps.AddBytes(crypto::AsText(write.token->fingerprint));
-    } else {
-      jtis.AddNull();
-      iats.AddNull();
-      exps.AddNull();
-      fps.AddNull();
+    std::optional<Uuid> jti;
+    std::optional<Time> iat;
+    std::optional<Time> exp;
+    std::optional<pg::Bytes> fingerprint;
+    if (const auto& token = write.token) {
+      jti = token->jti;
+      iat = token->iat;
+      exp = token->exp;
+      fingerprint = BytesOf(token->fingerprint);
     }
+    columns.AddRow(write.key.project_id, write.id, static_cast<int>(write.key.target_type),
+                   write.key.target_id, write.target_text, row->prompt_id,
+                   static_cast<int>(write.key.rater_kind), write.key.rater_id, write.rater_email,
+                   write.rater_name, write.thumbs_up, write.reason, write.expected_output, write.metadata,
+                   write.submitted_by, write.at, jti, iat, exp, fingerprint);
   }
-  return execute(kStoreFeedback, std::move(project_ids), std::move(ids), std::move(target_types),
-                 std::move(target_ids), std::move(target_texts), std::move(prompt_ids),
-                 std::move(rater_kinds), std::move(rater_ids), std::move(rater_emails),
-                 std::move(rater_names), std::move(thumbs_ups), std::move(reasons),
-                 std::move(expected_outputs), std::move(metadata), std::move(submitted_bys), std::move(ats),
-                 std::move(jtis), std::move(iats), std::move(exps), std::move(fps));
+  return columns;
 }
 
 // Answers the rows that kStoreFeedback stored. By key: the order of its result is nobody's promise.
@@ -269,34 +275,18 @@ absl::StatusOr<StoredFeedback> Deserialize(const std::string& bytes) {
                         .replayed = true};
 }
 
-// The primary key of idempotency records.
-struct IdempotencyKeys {
-  Array projects, owners, keys;
-
-  void Add(const FeedbackWrite& write) {
-    projects.Add(write.key.project_id);
-    owners.Add(write.idempotency->owner);
-    keys.Add(write.idempotency->key);
-  }
-};
-
 // Claims the rows' Idempotency-Keys and returns the rows that got theirs.
 Rows ClaimIdempotencyKeys(pqxx::transaction_base& transaction, const Rows& rows) {
-  IdempotencyKeys keys;
-  Array hashes, ats;
+  Columns<5> columns;
   absl::flat_hash_map<std::tuple<Uuid, Uuid, std::string>, Row*> row_of_key;
   for (Row* row : rows) {
-    const FeedbackWrite& write = *row->write;
-    keys.Add(write);
-    hashes.AddBytes(crypto::AsText(write.idempotency->body_hash));
-    ats.Add(write.at);
-    row_of_key.emplace(std::tuple(write.key.project_id, write.idempotency->owner, write.idempotency->key),
-                       row);
+    const Uuid& project_id = row->write->key.project_id;
+    const IdempotencyClaim& claim = *row->write->idempotency;
+    columns.AddRow(project_id, claim.owner, claim.key, BytesOf(claim.body_hash), row->write->at);
+    row_of_key.emplace(std::tuple(project_id, claim.owner, claim.key), row);
   }
   Rows claimed;
-  for (const auto& record :
-       pg::Execute(transaction, kClaimIdempotencyKeys, std::move(keys.projects), std::move(keys.owners),
-                   std::move(keys.keys), std::move(hashes), std::move(ats))) {
+  for (const auto& record : columns.Execute(transaction, kClaimIdempotencyKeys)) {
     claimed.push_back(row_of_key.at(
         {pg::UuidFrom(record[0]), pg::UuidFrom(record[1]), std::string(pg::TextFrom(record[2]))}));
   }
@@ -309,19 +299,16 @@ absl::Status StoreOnce(pg::Session& session, const Rows& rows) {
   return session.WithTransaction(pg::Isolation::kReadCommitted, [&](pqxx::transaction_base& transaction) {
     for (Row* row : rows) row->answer.reset();  // this may be another attempt
     const Rows claimed = ClaimIdempotencyKeys(transaction, Select(rows, has_key));
-    Rows stored = Select(rows, std::not_fn(has_key));
-    stored.insert(stored.end(), claimed.begin(), claimed.end());
-    AnswerStored(stored, StoreFeedback(stored, [&](auto&&... arguments) {
-                   return pg::Execute(transaction, std::forward<decltype(arguments)>(arguments)...);
-                 }));
-    IdempotencyKeys keys;
-    Array responses;
+    Rows writes = Select(rows, std::not_fn(has_key));
+    writes.insert(writes.end(), claimed.begin(), claimed.end());
+    AnswerStored(writes, ToStore(writes).Execute(transaction, kStoreFeedback));
+    Columns<4> responses;
     for (const Row* row : claimed) {
-      keys.Add(*row->write);
-      responses.AddBytes(Serialize(**row->answer));
+      const std::string response = Serialize(**row->answer);
+      responses.AddRow(row->write->key.project_id, row->write->idempotency->owner,
+                       row->write->idempotency->key, pg::Bytes{response});
     }
-    pg::Execute(transaction, kKeepResponses, std::move(keys.projects), std::move(keys.owners),
-                std::move(keys.keys), std::move(responses));
+    responses.Execute(transaction, kKeepResponses);
     return absl::OkStatus();
   });
 }
@@ -344,23 +331,15 @@ absl::StatusOr<StoredFeedback> RedemptionAnswer(const pqxx::row& record) {
 // Answers the rows whose token could not be claimed.
 void AnswerUnclaimedTokens(pg::Session& session, const Rows& rows) {
   if (rows.empty()) return;
-  Array ords, projects, jtis, exps, fps, target_types, target_ids, rater_kinds, rater_ids;
+  Columns<9> columns;
   for (size_t i = 0; i < rows.size(); ++i) {
-    const FeedbackWrite& write = *rows[i]->write;
-    ords.Add(i);
-    projects.Add(write.key.project_id);
-    jtis.Add(write.token->jti);
-    exps.Add(write.token->exp);
-    fps.AddBytes(crypto::AsText(write.token->fingerprint));
-    target_types.Add(static_cast<int>(write.key.target_type));
-    target_ids.Add(write.key.target_id);
-    rater_kinds.Add(static_cast<int>(write.key.rater_kind));
-    rater_ids.Add(write.key.rater_id);
+    const FeedbackKey& key = rows[i]->write->key;
+    const TokenClaim& token = *rows[i]->write->token;
+    columns.AddRow(i, key.project_id, token.jti, token.exp, BytesOf(token.fingerprint),
+                   static_cast<int>(key.target_type), key.target_id, static_cast<int>(key.rater_kind),
+                   key.rater_id);
   }
-  const absl::StatusOr<pqxx::result> found =
-      session.Execute(Access::kRead, kFindRedemptions, std::move(ords), std::move(projects), std::move(jtis),
-                      std::move(exps), std::move(fps), std::move(target_types), std::move(target_ids),
-                      std::move(rater_kinds), std::move(rater_ids));
+  const absl::StatusOr<pqxx::result> found = columns.Execute(session, Access::kRead, kFindRedemptions);
   if (!found.ok()) return AnswerAll(rows, found.status());
   for (const auto& record : *found) rows[record[0].as<size_t>()]->answer = RedemptionAnswer(record);
 }
@@ -368,16 +347,12 @@ void AnswerUnclaimedTokens(pg::Session& session, const Rows& rows) {
 // Answers the rows whose Idempotency-Key was used before.
 void AnswerUnclaimedKeys(pg::Session& session, const Rows& rows) {
   if (rows.empty()) return;
-  Array ords, hashes;
-  IdempotencyKeys keys;
+  Columns<5> columns;
   for (size_t i = 0; i < rows.size(); ++i) {
-    ords.Add(i);
-    keys.Add(*rows[i]->write);
-    hashes.AddBytes(crypto::AsText(rows[i]->write->idempotency->body_hash));
+    const IdempotencyClaim& claim = *rows[i]->write->idempotency;
+    columns.AddRow(i, rows[i]->write->key.project_id, claim.owner, claim.key, BytesOf(claim.body_hash));
   }
-  const absl::StatusOr<pqxx::result> found =
-      session.Execute(Access::kRead, kFindResponses, std::move(ords), std::move(keys.projects),
-                      std::move(keys.owners), std::move(keys.keys), std::move(hashes));
+  const absl::StatusOr<pqxx::result> found = columns.Execute(session, Access::kRead, kFindResponses);
   if (!found.ok()) return AnswerAll(rows, found.status());
   AnswerAll(rows, error::IdempotencyInProgress());  // a record that was collected just now is found no more
   for (const auto& record : *found) {
@@ -398,13 +373,11 @@ absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> StoreBatch(
 
   RETURN_IF_ERROR(FindPrompts(session, prompts, rows));
   const Rows writes = Select(rows, is_open);
-  if (std::any_of(writes.begin(), writes.end(), [](const Row* row) { return row->write->idempotency; })) {
+  if (std::ranges::any_of(writes, [](const Row* row) { return row->write->idempotency.has_value(); })) {
     RETURN_IF_ERROR(StoreOnce(session, writes));
   } else if (!writes.empty()) {
-    ASSIGN_OR_RETURN(const pqxx::result stored, StoreFeedback(writes, [&](auto&&... arguments) {
-                       return session.Execute(Access::kWrite,
-                                              std::forward<decltype(arguments)>(arguments)...);
-                     }));
+    ASSIGN_OR_RETURN(const pqxx::result stored,
+                     ToStore(writes).Execute(session, Access::kWrite, kStoreFeedback));
     AnswerStored(writes, stored);
   }
 

@@ -197,7 +197,7 @@ TEST_CASE("while backends are killed nothing acknowledged is lost and no token c
   std::set<std::string> stored;
   const std::string ids = service.database.Query("select string_agg(id::text, ',') from feedback");
   for (size_t at = 0; at < ids.size(); at += 37) stored.insert(ids.substr(at, 36));
-  CHECK(std::includes(stored.begin(), stored.end(), acknowledged.begin(), acknowledged.end()));
+  CHECK(std::ranges::includes(stored, acknowledged));
   CHECK(service.database.Query("select count(*), max(revision) from feedback") ==
         service.database.Query("select count(*), 1 from redemption"));
 }

@@ -110,7 +110,7 @@ TEST_CASE("requests that meet in two processes under one Idempotency-Key are sto
   const v1::SubmitCompletionFeedbackRequest request = Vote(true);
   Answers<SubmitCompletionFeedbackResponse> answers;
   std::vector<std::optional<std::string>> keys;
-  for (int i = 0; i < 32; ++i) keys.push_back("k" + std::to_string(i));
+  for (int i = 0; i < 32; ++i) keys.emplace_back("k" + std::to_string(i));
   for (const auto& key : keys) {
     test.replica.feedback.Submit({principal, key, test.Deadline()}, request, answers.Expect());
     test.other_replica.feedback.Submit({principal, key, test.Deadline()}, request, answers.Expect());

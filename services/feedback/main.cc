@@ -58,7 +58,7 @@ int Main(int argc, char** argv) {
   for (size_t i = 0; i < config.writers; ++i) {
     auto writer = std::make_shared<FeedbackWriter>(
         pg::ConnectionOptions{.dsn = config.database_dsn.value(), .application_name = kName}, prompt_cache);
-    writers.push_back([writer](auto batch) { return writer->Store(batch); });
+    writers.emplace_back([writer](auto batch) { return writer->Store(batch); });
   }
   WriteQueueMetrics queue_metrics(registry, "feedback");
   FeedbackQueue queue(config.write_queue, std::move(writers), queue_metrics);

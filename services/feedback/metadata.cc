@@ -31,10 +31,12 @@ bool IsStorableNumber(const std::string& text) {
 // Boost's parser calls these as it reads; each returns whether to go on.
 class Checker {
  public:
+  // Their names are Boost's. NOLINTBEGIN(readability-identifier-naming)
   static constexpr size_t max_array_size = SIZE_MAX;
   static constexpr size_t max_object_size = SIZE_MAX;
   static constexpr size_t max_string_size = SIZE_MAX;
   static constexpr size_t max_key_size = SIZE_MAX;
+  // NOLINTEND(readability-identifier-naming)
 
   bool on_document_begin(json::error_code&) { return true; }
   bool on_document_end(json::error_code&) { return true; }
@@ -89,7 +91,7 @@ void AppendCanonical(const json::value& value, std::string& out) {
   if (const auto* object = value.if_object()) {
     std::vector<const json::key_value_pair*> members;
     for (const auto& member : *object) members.push_back(&member);
-    std::sort(members.begin(), members.end(), [](auto* a, auto* b) { return a->key() < b->key(); });
+    std::ranges::sort(members, {}, [](const auto* member) { return member->key(); });
     out += '{';
     for (const auto* member : members) {
       out += json::serialize(member->key());

@@ -10,9 +10,9 @@ namespace verdict::feedback {
 namespace {
 
 std::string Nested(int depth) {
-  std::string text = "1";
-  for (int i = 0; i < depth; ++i) text = "{\"a\":" + text + "}";
-  return text;
+  std::string text;
+  for (int i = 0; i < depth; ++i) text += "{\"a\":";
+  return text + '1' + std::string(static_cast<size_t>(depth), '}');
 }
 
 TEST_CASE("a JSON object is metadata") {

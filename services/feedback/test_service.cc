@@ -12,7 +12,7 @@ std::vector<FeedbackQueue::StoreBatch> MakeWriters(const std::string& dsn, Promp
   for (int i = 0; i < kWriters; ++i) {
     auto writer = std::make_shared<FeedbackWriter>(
         pg::ConnectionOptions{.dsn = dsn, .application_name = "writer"}, prompts);
-    writers.push_back([writer](auto batch) { return writer->Store(batch); });
+    writers.emplace_back([writer](auto batch) { return writer->Store(batch); });
   }
   return writers;
 }

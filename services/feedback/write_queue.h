@@ -53,8 +53,8 @@ class WriteQueue {
       std::function<absl::StatusOr<std::vector<absl::StatusOr<Answer>>>(absl::Span<const Write* const>)>;
 
   // One writer, a thread, per element of `writers`.
-  WriteQueue(const WriteQueueOptions& options, std::vector<StoreBatch> writers, WriteQueueMetrics& metrics)
-      : options_(options), metrics_(metrics) {
+  WriteQueue(WriteQueueOptions options, std::vector<StoreBatch> writers, WriteQueueMetrics& metrics)
+      : options_(std::move(options)), metrics_(metrics) {
     for (StoreBatch& store : writers) {
       shards_.push_back(std::make_unique<Shard>());
       threads_.emplace_back(

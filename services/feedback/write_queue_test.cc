@@ -1,5 +1,6 @@
 #include "services/feedback/write_queue.h"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <random>
@@ -312,13 +313,13 @@ TEST_CASE("property: random schedules keep the promises") {
   std::vector<Queue::StoreBatch> writers;
   for (unsigned w = 0; w < 3; ++w) {
     auto random = std::make_shared<std::mt19937>(seed + w);
-    writers.push_back([&, random](Votes votes) -> absl::StatusOr<Answers> {
+    writers.emplace_back([&, random](Votes votes) -> absl::StatusOr<Answers> {
       for (const Vote* vote : votes) {
         if (table[vote->key].writers.fetch_add(1) != 0) shared_key = true;
       }
       const auto fault = (*random)() % 20;
       const bool poisoned =
-          std::any_of(votes.begin(), votes.end(), [](const Vote* vote) { return vote->value % 101 == 100; });
+          std::ranges::any_of(votes, [](const Vote* vote) { return vote->value % 101 == 100; });
       if (!poisoned && fault != 1) {  // 0 stores and says "unknown", 1 stores nothing and says so
         for (const Vote* vote : votes) table[vote->key].values.push_back(vote->value);
       }
