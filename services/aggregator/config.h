@@ -11,7 +11,9 @@ namespace verdict::aggregator {
 
 // The settings of verdict-aggregator.
 struct AggregatorConfig {
-  rpc::ServiceConfig service = {};
+  // More threads than connections: a caller that reads slowly holds one, and no connection, for each answer
+  // of more than one message.
+  rpc::ServiceConfig service = {.threads = 32};
   config::Secret database_dsn = {};
   std::string token_address = {};
   std::size_t read_connections = 8;    // for reads that one statement answers
