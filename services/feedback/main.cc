@@ -15,12 +15,12 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/serve.h"
 #include "common/token/key_ring.h"
+#include "services/feedback/batch_store.h"
 #include "services/feedback/config.h"
 #include "services/feedback/errors.h"
 #include "services/feedback/feedback_rpc.h"
 #include "services/feedback/feedback_service.h"
 #include "services/feedback/feedback_store.h"
-#include "services/feedback/feedback_writer.h"
 #include "services/feedback/metrics.h"
 #include "services/feedback/prompt_cache.h"
 #include "services/feedback/prompt_service.h"
@@ -56,7 +56,7 @@ int Main(int argc, char** argv) {
 
   std::vector<FeedbackQueue::StoreBatch> writers;
   for (size_t i = 0; i < config.writers; ++i) {
-    auto writer = std::make_shared<FeedbackWriter>(
+    auto writer = std::make_shared<BatchStore>(
         pg::ConnectionOptions{.dsn = config.database_dsn.value(), .application_name = kName}, prompt_cache);
     writers.emplace_back([writer](auto batch) { return writer->Store(batch); });
   }

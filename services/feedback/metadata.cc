@@ -19,8 +19,9 @@ namespace {
 
 namespace json = boost::json;
 
-// jsonb keeps every digit: an exponent of some thousand or a text of digits would be refused by it, or grow.
-constexpr size_t kNumberCharactersMax = 1000;
+// As the gateway has it. jsonb keeps every digit: an exponent of some thousand or a text of digits would be
+// refused by it, or grow.
+constexpr size_t kNumberCharactersMax = 32;
 
 bool IsStorableNumber(const std::string& text) {
   double value = 0;

@@ -10,7 +10,7 @@ namespace verdict::feedback {
 
 // Refuses what the database could not store, also for callers that do not come through the gateway:
 // VALIDATION_ERROR for anything but one JSON object (RFC 8259, nesting at most 32) whose numbers are in the
-// range of a double and at most 1,000 characters long; INVALID_TEXT for U+0000 in a text. Takes time linear
+// range of a double and at most 32 characters long; INVALID_TEXT for U+0000 in a text. Takes time linear
 // in the text.
 absl::Status CheckMetadata(std::string_view text);
 

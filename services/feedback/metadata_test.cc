@@ -18,7 +18,7 @@ std::string Nested(int depth) {
 TEST_CASE("a JSON object is metadata") {
   const std::string text = GENERATE(
       as<std::string>(), "{}", " {\"a\": [1, -0, 2.5e3, 1e308, true, null, \"\\u00e9\\ud83d\\ude00\"]}\n",
-      R"({"id":9007199254740993123456789})", Nested(32), "{\"a\":1." + std::string(900, '3') + "}");
+      R"({"id":9007199254740993123456789})", Nested(32), "{\"a\":1." + std::string(30, '3') + "}");
   CAPTURE(text);
   CHECK(CheckMetadata(text).ok());
 }
@@ -29,7 +29,7 @@ TEST_CASE("anything else is not") {
                "{'a':1}", "{\"a\":01}", "{\"a\":NaN}", "{\"a\":\"\xff\"}", "{\"a\":\"\\ud800\"}",
                "\xef\xbb\xbf{}", "{/**/}", Nested(33), "{\"a\":1e400}", "{\"a\":-1e400}", "{\"a\":1e-400}",
                "{\"a\":1e-20000}", "{\"a\":1e999999999999}", "{\"a\":" + std::string(400, '9') + "}",
-               "{\"a\":1." + std::string(1000, '3') + "}");
+               "{\"a\":1." + std::string(31, '3') + "}");
   CAPTURE(text);
   CHECK(ReasonOf(CheckMetadata(text)) == errors::v1::REASON_VALIDATION_ERROR);
 }

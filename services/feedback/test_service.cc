@@ -10,7 +10,7 @@ constexpr int kWriters = 2;
 std::vector<FeedbackQueue::StoreBatch> MakeWriters(const std::string& dsn, PromptCache& prompts) {
   std::vector<FeedbackQueue::StoreBatch> writers;
   for (int i = 0; i < kWriters; ++i) {
-    auto writer = std::make_shared<FeedbackWriter>(
+    auto writer = std::make_shared<BatchStore>(
         pg::ConnectionOptions{.dsn = dsn, .application_name = "writer"}, prompts);
     writers.emplace_back([writer](auto batch) { return writer->Store(batch); });
   }

@@ -1,4 +1,4 @@
-#include "services/feedback/feedback_writer.h"
+#include "services/feedback/batch_store.h"
 
 #include <algorithm>
 #include <array>
@@ -394,14 +394,14 @@ absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> StoreBatch(
 
 }  // namespace
 
-FeedbackWriter::FeedbackWriter(pg::ConnectionOptions connection, PromptCache& prompts) : prompts_(prompts) {
+BatchStore::BatchStore(pg::ConnectionOptions connection, PromptCache& prompts) : prompts_(prompts) {
   connection.statements = kStatements;
   session_ = std::make_unique<pg::Session>(std::move(connection));
 }
 
-FeedbackWriter::~FeedbackWriter() = default;
+BatchStore::~BatchStore() = default;
 
-absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> FeedbackWriter::Store(
+absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> BatchStore::Store(
     absl::Span<const FeedbackWrite* const> batch) {
   try {
     return StoreBatch(*session_, prompts_, batch);

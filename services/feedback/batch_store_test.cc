@@ -1,4 +1,4 @@
-#include "services/feedback/feedback_writer.h"
+#include "services/feedback/batch_store.h"
 
 #include <algorithm>
 #include <atomic>
@@ -27,7 +27,7 @@ FeedbackWrite Write(const auth::Principal& principal, int rater) {
           .at = now};
 }
 
-absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> Store(FeedbackWriter& writer,
+absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> Store(BatchStore& writer,
                                                                   const std::vector<FeedbackWrite>& writes) {
   std::vector<const FeedbackWrite*> batch;
   for (const FeedbackWrite& write : writes) batch.push_back(&write);
@@ -63,7 +63,7 @@ struct Fixture {
   TestService service;
   auth::Principal principal = service.AddProject();
   PromptCache prompts{service.clock};
-  FeedbackWriter writer{{.dsn = service.database.Dsn("feedback"), .application_name = "writer"}, prompts};
+  BatchStore writer{{.dsn = service.database.Dsn("feedback"), .application_name = "writer"}, prompts};
 };
 
 TEST_CASE("the row at fault fails alone in its batch") {
@@ -148,7 +148,7 @@ TEST_CASE("a connection lost during the statement leaves the outcome unknown, an
 TEST_CASE("without a database nothing is stored, and it says so") {
   TestService service;
   PromptCache prompts(service.clock);
-  FeedbackWriter writer({.dsn = "host=127.0.0.1 port=1 dbname=none user=none"}, prompts);
+  BatchStore writer({.dsn = "host=127.0.0.1 port=1 dbname=none user=none"}, prompts);
   CHECK(ReasonOf(Store(writer, {Write({}, 1)}).status()) == errors::v1::REASON_UNAVAILABLE);
 }
 

@@ -16,11 +16,11 @@ class Session;
 namespace verdict::feedback {
 
 // Stores batches of feedback: the group commit's half that knows SQL. Each writer thread has one of its own.
-class FeedbackWriter {
+class BatchStore {
  public:
   // `connection.statements` is set here. `prompts` is shared, and outlives the writer.
-  FeedbackWriter(pg::ConnectionOptions connection, PromptCache& prompts);
-  ~FeedbackWriter();
+  BatchStore(pg::ConnectionOptions connection, PromptCache& prompts);
+  ~BatchStore();
 
   // Stores a batch, whose keys are distinct and whose Idempotency-Keys too, as FeedbackQueue::StoreBatch
   // says. A write's own errors: PROMPT_NOT_FOUND; TOKEN_USED, TOKEN_EXPIRED, TOKEN_REVOKED;
