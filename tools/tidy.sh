@@ -13,7 +13,7 @@ fi
 key=$({
   clang-tidy-19 --version
   cat .clang-tidy
-  cd build/dev && eval "${command#*ccache } -E -CC -o -"
+  cd build/dev && eval "${command#*ccache } -E -C -o -"
 } | sha256sum | cut -d ' ' -f 1)
 clean=build/tidy/$key
 if [[ -e $clean ]]; then

@@ -67,6 +67,7 @@ class Array {
 // One parameter of a statement. Made where Execute is called; borrows text.
 class Param {
  public:
+  // Implicit, so that arguments are passed as they are. NOLINTBEGIN(google-explicit-constructor)
   Param(std::nullopt_t) {}
   Param(std::string_view text) : value_(text) {}
   Param(const char* text) : value_(std::string_view(text)) {}
@@ -80,6 +81,7 @@ class Param {
   Param(double value) : value_(Text(value)) {}
   template <typename T>
   Param(const std::optional<T>& value) : Param(value ? Param(*value) : Param(std::nullopt)) {}
+  // NOLINTEND(google-explicit-constructor)
 
   bool is_null() const { return value_.index() == 0; }
   std::string_view text() const;
