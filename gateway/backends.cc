@@ -86,7 +86,7 @@ Backends::Backends(const std::vector<BackendAddress>& addresses, metrics::Regist
   for (const BackendAddress& address : addresses) {
     backends_.push_back(std::make_unique<Backend>(address, registry));
   }
-  health_thread_ = std::jthread([this](std::stop_token stop) { CheckHealth(stop); });
+  health_thread_ = std::jthread([this](const std::stop_token& stop) { CheckHealth(stop); });
 }
 
 Backends::~Backends() {
@@ -108,7 +108,7 @@ bool Backends::ready() const {
 
 std::string Backends::StatesAsJson() const {
   std::string json = absl::StrCat("{\"ready\":", ready() ? "true" : "false", ",\"backends\":{");
-  std::string_view separator = "";
+  std::string_view separator;
   for (const auto& backend : backends_) {
     absl::StrAppend(&json, std::string(separator), "\"", backend->name, "\":\"",
                     std::string(NameOf(backend->state)), "\"");

@@ -1,13 +1,14 @@
 #include "common/pg/execute.h"
 
 #include <atomic>
+#include <csignal>
+#include <csignal>
 #include <set>
 #include <thread>
 #include <vector>
 
 #include <catch2/catch.hpp>
 #include <pqxx/pqxx>
-#include <signal.h>
 
 #include "common/pg/status.h"
 #include "common/pg/test_support.h"
@@ -55,7 +56,8 @@ TEST_CASE("a text with U+0000 is refused and nothing of it is stored") {
   CHECK(ReasonNameOf(status) == "INVALID_TEXT");
   Array array;
   array.Add(text);
-  CHECK(ReasonNameOf(Execute(pool, Access::kWrite, kInsert, 2, std::move(array)).status()) == "INVALID_TEXT");
+  const absl::Status array_status = Execute(pool, Access::kWrite, kInsert, 2, std::move(array)).status();
+  CHECK(ReasonNameOf(array_status) == "INVALID_TEXT");
   CHECK(
       ReasonNameOf(WithTransaction(pool, Isolation::kReadCommitted, [&](pqxx::transaction_base& transaction) {
         Execute(transaction, kInsert, 3, "before");

@@ -53,7 +53,7 @@ TestDatabase::TestDatabase() : name_(NewName()) {
 TestDatabase::~TestDatabase() {
   try {
     Administer("drop database " + name_ + " with (force)");
-  } catch (const std::exception&) {
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
     // The cluster is going away with everything in it.
   }
 }

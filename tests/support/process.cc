@@ -70,7 +70,8 @@ Finished Run(const std::vector<std::string>& command, const std::map<std::string
   return finished;
 }
 
-Process::Process(std::vector<std::string> command, std::string log) : pid_(Spawn(command, {}, log, log)) {}
+Process::Process(const std::vector<std::string>& command, const std::string& log)
+    : pid_(Spawn(command, {}, log, log)) {}
 
 Process::~Process() {
   if (!Running()) return;

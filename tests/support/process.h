@@ -26,7 +26,7 @@ Finished Run(const std::vector<std::string>& command,
 class Process {
  public:
   // Output goes to the end of the file `log`.
-  Process(std::vector<std::string> command, std::string log);
+  Process(const std::vector<std::string>& command, const std::string& log);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;

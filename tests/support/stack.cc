@@ -156,7 +156,7 @@ Finished Stack::Ctl(const std::vector<std::string>& arguments) const {
 }
 
 std::string Stack::CtlField(std::vector<std::string> arguments, const std::string& field) const {
-  arguments.push_back("--json");
+  arguments.emplace_back("--json");
   const Finished finished = Ctl(arguments);
   if (finished.exit_code != 0) {
     throw std::runtime_error("verdictctl " + arguments[0] + " " + arguments[1] + ": " + finished.err);
