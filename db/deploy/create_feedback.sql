@@ -39,6 +39,8 @@ create table feedback (
   constraint feedback_reason_length check (octet_length(reason) <= 65536),
   constraint feedback_expected_output_length check (octet_length(expected_output) <= 65536),
   constraint feedback_metadata_object check (jsonb_typeof(metadata) = 'object'),
+  -- The service takes 16 KiB; jsonb adds a blank behind each colon and comma.
+  constraint feedback_metadata_length check (octet_length(metadata::text) <= 65536),
   -- A key's user never comes by token, an anonymous rater never otherwise.
   constraint feedback_via_known check (via in (1, 2)),
   constraint feedback_via_of_rater check (rater_kind = 1 or via = case rater_kind when 0 then 1 else 2 end),

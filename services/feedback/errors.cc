@@ -70,6 +70,12 @@ absl::Status BadMetadata(std::string_view expected) {
   return ValidationError({{"metadata", "metadata must be " + std::string(expected) + "."}});
 }
 
+absl::Status DuplicateKeyInMetadata(std::string_view key) {
+  const std::string field = "metadata." + std::string(key);
+  const std::string message = field + " stands twice.";
+  return MakeError(errors::v1::REASON_DUPLICATE_KEY, message, {.violations = {{field, message}}});
+}
+
 absl::Status NulInMetadata() {
   return MakeError(errors::v1::REASON_INVALID_TEXT, "metadata contains U+0000.",
                    {.violations = {{"metadata", "metadata contains U+0000."}}});

@@ -28,6 +28,7 @@ absl::Status JudgeRequired(std::string_view field);
 // The operators' admin key has no user whom the feedback could belong to.
 absl::Status RaterRequired();
 absl::Status BadMetadata(std::string_view expected);
+absl::Status DuplicateKeyInMetadata(std::string_view key);
 absl::Status NulInMetadata();
 absl::Status BadPageToken();
 

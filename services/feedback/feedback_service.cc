@@ -78,7 +78,7 @@ crypto::Digest HashOf(const FeedbackWrite& write) {
     present += value ? '1' : '0';
     return std::string_view(value ? std::string_view(*value) : "");
   };
-  const std::string metadata = write.metadata ? CanonicalMetadata(*write.metadata) : "";
+  const std::string metadata = write.metadata ? CanonicalMetadata(*write.metadata).value() : "";
   const std::string target_type = std::to_string(write.key.target_type);
   const std::string rater_kind = std::to_string(static_cast<int>(write.key.rater_kind));
   const std::string_view email = text(write.rater_email);

@@ -127,6 +127,7 @@ const std::vector<Case> kRefused = {
     {"feedback_expected_output_length", "feedback", {{"expected_output", Bytes(65537)}}},
     {"feedback_metadata_object", "feedback", {{"metadata", "'[]'"}}},
     {"feedback_metadata_object", "feedback", {{"metadata", "'null'"}}},
+    {"feedback_metadata_length", "feedback", {{"metadata", "jsonb_build_object('a', repeat('x', 65536))"}}},
     {"feedback_via_known", "feedback", {{"via", "3"}}},
     {"feedback_via_of_rater", "feedback", {{"rater_kind", "0"}, {"via", "2"}}},
     {"feedback_via_of_rater", "feedback", {{"rater_kind", "2"}, {"via", "1"}}},
