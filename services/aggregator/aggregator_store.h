@@ -21,8 +21,10 @@ struct Entity {
 // All SQL of the aggregator service. Thread-safe; blocks.
 class AggregatorStore {
  public:
-  // Up to this many items are read by one statement; more through a cursor.
+  // Up to this many items, with texts of up to so many bytes, are read by one statement, whose result stays
+  // in memory while the caller reads; more through a cursor.
   static constexpr int kOneStatementItems = 1'000;
+  static constexpr int kOneStatementBytes = 2 << 20;
 
   // The statements that the pools must have prepared.
   static std::span<const pg::Statement> ReadStatements();
