@@ -1,6 +1,5 @@
 #include "common/auth/caching_authenticator.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -19,7 +18,7 @@ CachingAuthenticator::Key CachingAuthenticator::KeyOf(const Credential& credenti
   return key;
 }
 
-void CachingAuthenticator::Authenticate(const Credential& credential, Deadline deadline,
+void CachingAuthenticator::Authenticate(const Credential& credential, Deadline /*deadline*/,
                                         AuthenticateDone done) {
   const Key key = KeyOf(credential);
   const Deadline now = options_.now();
@@ -40,7 +39,8 @@ void CachingAuthenticator::Authenticate(const Credential& credential, Deadline d
       look_up = first;
     }
   }
-  if (look_up) LookUp(key, credential, std::min(deadline, now + options_.lookup_timeout));
+  // Others may come to wait for the same look-up, so its time is not that of the first.
+  if (look_up) LookUp(key, credential, now + options_.lookup_timeout);
   // Moved only without an answer. NOLINTNEXTLINE(bugprone-use-after-move)
   if (answer) done(*std::move(answer));
 }

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <csignal>
-#include <csignal>
 #include <set>
 #include <thread>
 #include <vector>

@@ -185,18 +185,26 @@ absl::Status Call::CheckAccess() const {
   return absl::OkStatus();
 }
 
+absl::Status Call::RateLimited(std::chrono::nanoseconds retry_after) {
+  // The fields of draft-ietf-httpapi-ratelimit-headers: the burst is a quota for the time that it takes to
+  // come back.
+  const RateLimit limit = server_.limiter_.limit();
+  const std::uint32_t window = std::max(1U, limit.burst / limit.per_second);
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry_after).count();
+  server_context_.AddTrailingMetadata("ratelimit-policy",
+                                      absl::StrCat("\"key\";q=", limit.burst, ";w=", window));
+  server_context_.AddTrailingMetadata("ratelimit", absl::StrCat("\"key\";r=0;t=", seconds));
+  return MakeError(errors::v1::REASON_RATE_LIMITED, "This key's rate limit is used up.",
+                   {.retry_after = std::chrono::ceil<std::chrono::milliseconds>(retry_after)});
+}
+
 void Call::Authorize(const absl::StatusOr<std::shared_ptr<const auth::Principal>>& principal) {
   if (!principal.ok()) return Finish(principal.status());
   context_.principal_ = *principal;
   if (absl::Status status = CheckAccess(); !status.ok()) return Finish(status);
   if (const Uuid& key = context_.principal().key_id; !key.IsNil()) {
     const Admission admission = server_.limiter_.Admit(key, steady_clock::now());
-    if (!admission.admitted) {
-      return Finish(
-          MakeError(errors::v1::REASON_RATE_LIMITED, "This key's rate limit is used up.",
-                    {.retry_after = std::chrono::ceil<std::chrono::milliseconds>(admission.retry_after),
-                     .metadata = {{"limit", absl::StrCat(server_.options_.rate_limit.per_second)}}}));
-    }
+    if (!admission.admitted) return Finish(RateLimited(admission.retry_after));
   }
   if (absl::Status status = method_.rules.Check(*request_); !status.ok()) return Finish(status);
   method_.run(*this);

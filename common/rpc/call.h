@@ -72,6 +72,7 @@ class Call {
   void Authenticate();
   void Authorize(const absl::StatusOr<std::shared_ptr<const auth::Principal>>& principal);
   absl::Status CheckAccess() const;
+  absl::Status RateLimited(std::chrono::nanoseconds retry_after);
   std::optional<std::string_view> Metadata(const char* key) const;
   void Report(const absl::Status& status);
 

@@ -30,6 +30,9 @@ class RateLimiter {
  public:
   explicit RateLimiter(RateLimit limit);
 
+  // As given, with the burst that is in force.
+  const RateLimit& limit() const { return limit_; }
+
   Admission Admit(const Uuid& caller, std::chrono::steady_clock::time_point now);
 
  private:

@@ -1,6 +1,7 @@
 #include "common/rpc/server.h"
 
 #include <latch>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -115,7 +116,10 @@ class Fixture {
     Prepare(context, options);
     MintTokenResponse response;
     absl::Status status = FromGrpc(tokens->MintToken(&context, request, &response));
-    replayed = context.GetServerTrailingMetadata().contains("idempotent-replayed");
+    trailers.clear();
+    for (const auto& [name, value] : context.GetServerTrailingMetadata()) {
+      trailers[{name.data(), name.size()}] = {value.data(), value.size()};
+    }
     return status;
   }
 
@@ -131,7 +135,7 @@ class Fixture {
   std::latch verifying{1};
   std::latch release{1};
   std::atomic<bool> ended_cancelled = false;
-  bool replayed = false;
+  std::map<std::string, std::string> trailers;  // of the last Mint
   metrics::Registry registry_;
   std::unique_ptr<TokenService::Stub> tokens;
   std::unique_ptr<AggregatorService::Stub> aggregator;
@@ -214,7 +218,7 @@ TEST_CASE("the handler sees request id, idempotency key and principal, and can s
   REQUIRE(f.Mint({.metadata = {{"x-request-id", "req-1"}, {"idempotency-key", "k1"}}}).ok());
   CHECK(request_id == "req-1");
   CHECK(key == "k1");
-  CHECK(f.replayed);
+  CHECK(f.trailers.at("idempotent-replayed") == "true");
 
   REQUIRE(f.Mint({.metadata = {{"x-request-id", "bad id!"}}}).ok());
   CHECK(Uuid::Parse(request_id).has_value());
@@ -246,6 +250,8 @@ TEST_CASE("a key's rate limit answers RATE_LIMITED with a time to come back") {
   const absl::Status status = f.Mint({});
   CHECK(ReasonOf(status) == errors::v1::REASON_RATE_LIMITED);
   CHECK(DetailsOf(status).retry_after > 0ms);
+  CHECK(f.trailers.at("ratelimit-policy") == "\"key\";q=2;w=2");
+  CHECK(f.trailers.at("ratelimit") == "\"key\";r=0;t=1");
 }
 
 TEST_CASE("a call whose time is over before it begins is refused") {
