@@ -60,7 +60,7 @@ class Exchange {
 
   // Answers piece by piece: the head, the parts, the end. False when the client does not take it. A stream
   // that is not ended is cut, so that the client can tell.
-  Awaitable<bool> StartStream(Response head);
+  Awaitable<bool> StartStream(Response response);
   Awaitable<bool> SendPart(std::string_view part);
   Awaitable<void> EndStream();
 

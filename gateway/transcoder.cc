@@ -119,7 +119,7 @@ void AddFieldsOfMetadata(const std::multimap<grpc::string_ref, grpc::string_ref>
 
 // The error of a call that failed. gRPC's own texts speak of sockets and addresses, and stay inside.
 absl::Status ErrorOf(const grpc::Status& status, const Route& route, const grpc::ClientContext& context) {
-  const absl::Status error = FromGrpc(status);
+  absl::Status error = FromGrpc(status);
   if (!status.error_details().empty()) return error;  // a service's own
   const Reason reason = ReasonOf(error);
   if (reason == errors::v1::REASON_INTERNAL) return InternalError(status.error_message());

@@ -11,7 +11,8 @@
 namespace verdict::aggregator {
 namespace {
 
-using namespace types::v1;
+using enum types::v1::EntityType;
+using types::v1::EntityType;
 
 constexpr std::array kTypes = {ENTITY_TYPE_SPAN, ENTITY_TYPE_TRACE, ENTITY_TYPE_SESSION, ENTITY_TYPE_EVAL_RUN,
                                ENTITY_TYPE_ANNOTATION};
