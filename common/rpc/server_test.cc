@@ -11,6 +11,7 @@
 #include "common/rpc/channel.h"
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
+#include "tests/support/await.h"
 #include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
 #include "verdict/token/v1/identity_service.grpc.pb.h"
 #include "verdict/token/v1/token_service.grpc.pb.h"
@@ -77,7 +78,8 @@ class Fixture {
         [this](Context& context, const VerifyTokenRequest&) -> absl::StatusOr<VerifyTokenResponse> {
           verifying.count_down();
           release.wait();
-          ended_cancelled = context.cancelled();
+          test::Await("the call to be cancelled", [&] { return context.cancelled(); });
+          ended_cancelled = true;
           return VerifyTokenResponse();
         });
     server_.Async<RevokeTokenRequest, RevokeTokenResponse>(
