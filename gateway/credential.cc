@@ -5,8 +5,8 @@
 #include <optional>
 #include <string_view>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/rpc/call_metadata.h"
 #include "common/status/error.h"
 
 namespace verdict::gateway {
@@ -14,17 +14,6 @@ namespace {
 
 // No credential is longer: a feedback token has at most so many characters, a key fewer.
 constexpr std::size_t kCredentialMax = 2048;
-
-// The X of "Bearer X"; nullopt for another scheme. The scheme's case does not matter (RFC 9110, 11.1).
-std::optional<std::string_view> BearerOf(std::string_view authorization) {
-  constexpr std::string_view kScheme = "bearer";
-  const std::string_view scheme = authorization.substr(0, authorization.find(' '));
-  if (!absl::EqualsIgnoreCase({scheme.data(), scheme.size()}, {kScheme.data(), kScheme.size()}))
-    return std::nullopt;
-  authorization.remove_prefix(scheme.size());
-  authorization.remove_prefix(std::min(authorization.find_first_not_of(' '), authorization.size()));
-  return authorization;
-}
 
 // gRPC metadata is bounded and visible ASCII. What no credential can be stays so here, and the service
 // refuses it like any other false one.
@@ -43,7 +32,7 @@ absl::Status ApiKeyRequired() {
 
 absl::StatusOr<std::string> AuthorizationOf(const RequestHead& head) {
   const auto authorization = head.Field("Authorization");
-  const auto bearer = authorization ? BearerOf(*authorization) : std::nullopt;
+  const auto bearer = authorization ? rpc::BearerOf(*authorization) : std::nullopt;
   const auto key = head.Field("X-Api-Key");
   if (bearer && key && *bearer != *key) return ApiKeyRequired();
   const std::string_view credential = bearer ? *bearer : key.value_or("");

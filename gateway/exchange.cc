@@ -1,6 +1,5 @@
 #include "gateway/exchange.h"
 
-#include <algorithm>
 #include <array>
 #include <ctime>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/log/log.h"
+#include "common/rpc/call_metadata.h"
 #include "common/status/error.h"
 #include "gateway/problem.h"
 
@@ -23,18 +23,10 @@ namespace {
 
 namespace http = boost::beast::http;
 
-constexpr std::size_t kRequestIdMax = 64;
 constexpr std::size_t kChunkExtensionMax = 256;
 
-bool IsSaneRequestId(std::string_view id) {
-  return !id.empty() && id.size() <= kRequestIdMax && std::ranges::all_of(id, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-           c == '_' || c == '-';
-  });
-}
-
 std::string RequestIdOf(const RequestHead& head) {
-  if (const auto given = head.Field("X-Request-Id"); given && IsSaneRequestId(*given))
+  if (const auto given = head.Field("X-Request-Id"); given && rpc::IsRequestId(*given))
     return std::string(*given);
   std::array<unsigned char, 16> random = {};
   RAND_bytes(random.data(), random.size());

@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "common/rpc/call_metadata.h"
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
 #include "common/status/macros.h"
@@ -30,14 +31,9 @@ namespace {
 using google::protobuf::Message;
 
 constexpr std::string_view kJson = "application/json";
-constexpr std::size_t kIdempotencyKeyMax = 255;
 constexpr std::size_t kEntityTagsMax = 1024;
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
-
-bool IsVisibleAscii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
-}
 
 // version "-" trace id "-" parent id "-" flags, of version 00, neither id all zeros (W3C Trace Context).
 bool IsTraceParent(std::string_view text) {
@@ -93,10 +89,7 @@ absl::Status AddMetadata(const Exchange& exchange, const Route& route, grpc::Cli
     context.AddMetadata("if-none-match", std::string(*tags));
   }
   if (const auto key = head.Field("Idempotency-Key"); key && route.rest->idempotency_key()) {
-    if (key->empty() || key->size() > kIdempotencyKeyMax || !IsVisibleAscii(*key)) {
-      return ValidationError(
-          {{"Idempotency-Key", "Idempotency-Key must be 1 to 255 visible ASCII characters."}});
-    }
+    RETURN_IF_ERROR(rpc::CheckIdempotencyKey(*key));
     context.AddMetadata("idempotency-key", std::string(*key));
   }
   return absl::OkStatus();

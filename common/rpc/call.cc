@@ -7,11 +7,11 @@
 
 #include <grpcpp/support/proto_buffer_reader.h>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/ids/uuid.h"
 #include "common/log/log.h"
+#include "common/rpc/call_metadata.h"
 #include "common/rpc/server.h"
 #include "common/rpc/service.h"
 #include "common/status/error.h"
@@ -30,30 +30,6 @@ constexpr std::chrono::milliseconds kReturnOverhead{20};
 constexpr std::chrono::milliseconds kMeaningfulWork{20};
 constexpr std::size_t kCredentialBytesMax = 256;
 constexpr std::size_t kTokenBytesMax = 2048;
-constexpr std::size_t kRequestIdBytesMax = 64;
-constexpr std::size_t kIdempotencyKeyBytesMax = 255;
-
-bool IsRequestId(std::string_view text) {
-  return !text.empty() && text.size() <= kRequestIdBytesMax && std::ranges::all_of(text, [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
-  });
-}
-
-bool IsVisibleAscii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
-}
-
-// The credential of "Bearer X"; the scheme's case does not matter (RFC 9110, 11.1).
-std::string_view BearerOf(std::string_view authorization) {
-  constexpr std::string_view kScheme = "bearer ";
-  if (!absl::StartsWithIgnoreCase({authorization.data(), authorization.size()},
-                                  {kScheme.data(), kScheme.size()})) {
-    return {};
-  }
-  authorization.remove_prefix(
-      std::min(authorization.find_first_not_of(' ', kScheme.size()), authorization.size()));
-  return authorization;
-}
 
 absl::Status Unauthenticated() {
   return MakeError(errors::v1::REASON_UNAUTHENTICATED, "The API key is missing or not valid.");
@@ -128,14 +104,11 @@ absl::Status Call::Receive() {
     return MakeError(errors::v1::REASON_DEADLINE_EXCEEDED, "Too little time was left to begin.");
   }
   if (const auto authorization = Metadata("authorization")) {
-    const std::string_view bearer = BearerOf(*authorization);
+    const std::string_view bearer = BearerOf(*authorization).value_or("");
     if (bearer.size() <= kTokenBytesMax && IsVisibleAscii(bearer)) context_.bearer_ = std::string(bearer);
   }
   if (const auto key = Metadata("idempotency-key"); key && method_.rest.idempotency_key()) {
-    if (key->empty() || key->size() > kIdempotencyKeyBytesMax || !IsVisibleAscii(*key)) {
-      return ValidationError(
-          {{"Idempotency-Key", "Idempotency-Key must be 1 to 255 visible ASCII characters."}});
-    }
+    RETURN_IF_ERROR(CheckIdempotencyKey(*key));
     context_.idempotency_key_ = std::string(*key);
   }
   request_.reset(method_.request->New());

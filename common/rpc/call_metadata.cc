@@ -1,0 +1,44 @@
+#include "common/rpc/call_metadata.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "common/status/error.h"
+
+namespace verdict::rpc {
+namespace {
+
+constexpr std::size_t kRequestIdBytesMax = 64;
+constexpr std::size_t kIdempotencyKeyBytesMax = 255;
+
+}  // namespace
+
+bool IsRequestId(std::string_view text) {
+  return !text.empty() && text.size() <= kRequestIdBytesMax && std::ranges::all_of(text, [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
+  });
+}
+
+bool IsVisibleAscii(std::string_view text) {
+  return std::ranges::all_of(text, [](unsigned char c) { return absl::ascii_isgraph(c); });
+}
+
+absl::Status CheckIdempotencyKey(std::string_view key) {
+  if (!key.empty() && key.size() <= kIdempotencyKeyBytesMax && IsVisibleAscii(key)) return absl::OkStatus();
+  return ValidationError({{"Idempotency-Key", "Idempotency-Key must be 1 to 255 visible ASCII characters."}});
+}
+
+std::optional<std::string_view> BearerOf(std::string_view authorization) {
+  constexpr std::string_view kScheme = "bearer";
+  const std::string_view scheme = authorization.substr(0, authorization.find(' '));
+  if (!absl::EqualsIgnoreCase({scheme.data(), scheme.size()}, {kScheme.data(), kScheme.size()})) {
+    return std::nullopt;
+  }
+  authorization.remove_prefix(scheme.size());
+  authorization.remove_prefix(std::min(authorization.find_first_not_of(' '), authorization.size()));
+  return authorization;
+}
+
+}  // namespace verdict::rpc

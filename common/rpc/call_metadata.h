@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+// What a caller says of a call besides its message, and what of it is accepted: over HTTP in the gateway, as
+// gRPC metadata in the services.
+namespace verdict::rpc {
+
+// Whether a caller's id of its request may stand in logs and answers: [A-Za-z0-9._-]{1,64}.
+bool IsRequestId(std::string_view text);
+
+// Whether gRPC takes the text as the value of metadata; it ends the process over others.
+bool IsVisibleAscii(std::string_view text);
+
+// VALIDATION_ERROR unless it is 1 to 255 visible ASCII characters.
+absl::Status CheckIdempotencyKey(std::string_view key);
+
+// The X of "Bearer X"; nullopt for another scheme. The scheme's case does not matter (RFC 9110, 11.1).
+std::optional<std::string_view> BearerOf(std::string_view authorization);
+
+}  // namespace verdict::rpc
