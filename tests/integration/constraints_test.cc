@@ -19,6 +19,8 @@ constexpr char kOtherOrg[] = "'00000000-0000-7000-8000-000000000002'";
 constexpr char kProject[] = "'00000000-0000-7000-8000-000000000011'";
 constexpr char kUser[] = "'00000000-0000-7000-8000-000000000021'";
 constexpr char kSpan[] = "'00000000-0000-7000-8000-000000000031'";
+constexpr char kPrompt[] = "'00000000-0000-7000-8000-000000000041'";
+constexpr char kJudge[] = "'00000000-0000-7000-8000-000000000051'";
 
 // A row that every constraint accepts, equal to no other but in what a case makes equal.
 Row ValidRow(const std::string& table) {
@@ -50,6 +52,33 @@ Row ValidRow(const std::string& table) {
             {"key", "'k'"},
             {"body_hash", hash},
             {"created_at", "now()"}};
+  }
+  if (table == "span" || table == "session") {
+    Row row = {{"project_id", kProject}, {table + "_id", new_id}};
+    if (table == "session") row["session_text"] = "'chat-42'";
+    return row;
+  }
+  if (table == "judge") {
+    return {{"project_id", kProject}, {"id", new_id},       {"name", "gen_random_uuid()::text"},
+            {"evaluation_type", "2"}, {"score_min", "0"},   {"score_max", "10"},
+            {"pass_threshold", "7"},  {"task_id", kPrompt}, {"created_at", "now()"},
+            {"modified_at", "now()"}};
+  }
+  if (table == "evaluation") {
+    return {{"project_id", kProject},
+            {"id", new_id},
+            {"judge_id", kJudge},
+            {"span_id", new_id},
+            {"span_text", "'completion-1'"},
+            {"evaluation_type", "2"},
+            {"evaluation_result", "true"},
+            {"score", "8"},
+            {"score_min", "0"},
+            {"score_max", "10"},
+            {"pass_threshold", "7"},
+            {"submitted_by", new_id},
+            {"created_at", "now()"},
+            {"updated_at", "now()"}};
   }
   REQUIRE(table == "feedback");
   return {{"project_id", kProject},
@@ -85,6 +114,16 @@ struct Case {
 };
 
 std::string Bytes(int count) { return "repeat('x', " + std::to_string(count) + ")"; }
+
+// What a row of a binary judge has instead.
+const Row kBinary = {
+    {"evaluation_type", "1"}, {"score_min", "null"}, {"score_max", "null"}, {"pass_threshold", "null"}};
+
+Row BinaryWith(const Row& changes) {
+  Row row = kBinary;
+  for (const auto& [column, value] : changes) row[column] = value;
+  return row;
+}
 
 const std::vector<Case> kRefused = {
     {"organization_name_length", "organization", {{"name", "''"}}},
@@ -138,6 +177,69 @@ const std::vector<Case> kRefused = {
     {"feedback_revision_positive", "feedback", {{"revision", "0"}}},
     {"feedback_updated_later", "feedback", {{"updated_at", "now() - interval '1 second'"}}},
     {"feedback_key", "feedback", {{"target_id", kSpan}}},
+    {"feedback_of_judge", "feedback", {{"expected_score", "1"}}},
+    {"feedback_of_judge", "feedback", {{"score_direction", "1"}}},
+    {"feedback_of_judge", "feedback", {{"criteria_feedback", "'{}'"}}},
+    {"feedback_expected_score_finite", "feedback", {{"judge_id", kJudge}, {"expected_score", "'NaN'"}}},
+    {"feedback_expected_score_finite", "feedback", {{"judge_id", kJudge}, {"expected_score", "'-infinity'"}}},
+    {"feedback_score_direction_known", "feedback", {{"judge_id", kJudge}, {"score_direction", "0"}}},
+    {"feedback_score_direction_known", "feedback", {{"judge_id", kJudge}, {"score_direction", "3"}}},
+    {"feedback_criteria_object", "feedback", {{"judge_id", kJudge}, {"criteria_feedback", "'[]'"}}},
+    {"feedback_criteria_length",
+     "feedback",
+     {{"judge_id", kJudge}, {"criteria_feedback", "jsonb_build_object('a', repeat('x', 262144))"}}},
+    {"feedback_judge_of_span", "feedback", {{"judge_id", kJudge}, {"target_type", "4"}}},
+    {"span_name_length", "span", {{"name", Bytes(1001)}}},
+    {"span_kind_length", "span", {{"kind", Bytes(101)}}},
+    {"session_text_length", "session", {{"session_text", "''"}}},
+    {"session_text_length", "session", {{"session_text", "repeat('é', 101)"}}},
+    {"session_name_length", "session", {{"name", Bytes(1001)}}},
+    {"judge_name_key", "judge", {{"name", "'taken'"}}},
+    {"judge_project_id_fkey", "judge", {{"project_id", "gen_random_uuid()"}}},
+    {"judge_target_prompt_fkey", "judge", {{"target_prompt_id", "gen_random_uuid()"}}},
+    {"judge_task_fkey", "judge", {{"task_id", "gen_random_uuid()"}}},
+    {"judge_name_length", "judge", {{"name", "''"}}},
+    {"judge_name_length", "judge", {{"name", Bytes(201)}}},
+    {"judge_evaluation_type_known", "judge", BinaryWith({{"evaluation_type", "3"}})},
+    {"judge_range", "judge", {{"evaluation_type", "1"}}},
+    {"judge_range", "judge", {{"score_min", "null"}}},
+    {"judge_range", "judge", {{"pass_threshold", "null"}}},
+    {"judge_range", "judge", {{"score_min", "10"}, {"pass_threshold", "10"}}},
+    {"judge_range", "judge", {{"pass_threshold", "10.5"}}},
+    {"judge_range", "judge", {{"score_min", "'-infinity'"}}},
+    {"judge_range", "judge", {{"score_max", "'NaN'"}}},
+    {"judge_criteria_list", "judge", {{"criteria", "'{}'"}}},
+    {"judge_criteria_length", "judge", {{"criteria", "jsonb_build_array(repeat('x', 524288))"}}},
+    {"judge_template_length", "judge", {{"template", Bytes(65537)}}},
+    {"judge_sample_rate_share", "judge", {{"sample_rate", "1.1"}}},
+    {"judge_sample_rate_share", "judge", {{"sample_rate", "'NaN'"}}},
+    {"judge_filter_object", "judge", {{"filter", "'[]'"}}},
+    {"judge_filter_length", "judge", {{"filter", "jsonb_build_object('a', repeat('x', 65536))"}}},
+    {"judge_temperature_range", "judge", {{"temperature", "2.1"}}},
+    {"judge_revision_positive", "judge", {{"revision", "0"}}},
+    {"judge_modified_later", "judge", {{"modified_at", "now() - interval '1 second'"}}},
+    {"evaluation_key", "evaluation", {{"span_id", kSpan}}},
+    {"evaluation_span_text_length", "evaluation", {{"span_text", "''"}}},
+    {"evaluation_client_id_is_id", "evaluation", {{"client_id", "gen_random_uuid()"}}},
+    {"evaluation_type_known", "evaluation", BinaryWith({{"evaluation_type", "0"}, {"score", "null"}})},
+    {"evaluation_reason_length", "evaluation", {{"evaluation_reason", Bytes(65537)}}},
+    {"evaluation_confidence_share", "evaluation", {{"confidence_score", "1.01"}}},
+    {"evaluation_confidence_share", "evaluation", {{"confidence_score", "'NaN'"}}},
+    {"evaluation_score_of_type", "evaluation", {{"score", "null"}}},
+    {"evaluation_score_of_type", "evaluation", {{"score", "10.5"}}},
+    {"evaluation_score_of_type", "evaluation", {{"score", "'NaN'"}}},
+    {"evaluation_score_of_type", "evaluation", {{"score_max", "'infinity'"}}},
+    {"evaluation_score_of_type", "evaluation", {{"pass_threshold", "11"}}},
+    {"evaluation_score_of_type", "evaluation", kBinary},
+    {"evaluation_score_of_type", "evaluation", BinaryWith({{"score", "null"}, {"criteria_scores", "'{}'"}})},
+    {"evaluation_criteria_object", "evaluation", {{"criteria_scores", "'[]'"}}},
+    {"evaluation_criteria_length",
+     "evaluation",
+     {{"criteria_scores", "jsonb_build_object('a', repeat('x', 262144))"}}},
+    {"evaluation_model_length", "evaluation", {{"model_used", Bytes(201)}}},
+    {"evaluation_duration_positive", "evaluation", {{"evaluation_duration_ms", "-1"}}},
+    {"evaluation_revision_positive", "evaluation", {{"revision", "0"}}},
+    {"evaluation_updated_later", "evaluation", {{"updated_at", "now() - interval '1 second'"}}},
     {"redemption_state_known", "redemption", {{"state", "0"}}},
     {"redemption_state_known", "redemption", {{"state", "3"}}},
     {"redemption_fp_length", "redemption", {{"fp", "'\\x00'"}}},
@@ -177,6 +279,29 @@ const std::vector<Case> kAccepted = {
     {"a session", "feedback", {{"target_type", "3"}, {"target_id", kSpan}, {"session_id", kSpan}}},
     {"an eval run", "feedback", {{"target_type", "4"}}},
     {"an annotation", "feedback", {{"target_type", "5"}}},
+    {"feedback on a judge",
+     "feedback",
+     {{"judge_id", kJudge},
+      {"expected_score", "-1.5"},
+      {"score_direction", "2"},
+      {"criteria_feedback", "'{}'"}}},
+    {"the same rater on another judge", "feedback", {{"target_id", kSpan}, {"judge_id", kJudge}}},
+    {"a span with longest texts", "span", {{"name", Bytes(1000)}, {"kind", Bytes(100)}}},
+    {"a session with longest texts", "session", {{"session_text", Bytes(200)}, {"name", Bytes(1000)}}},
+    {"a binary judge", "judge", BinaryWith({{"target_prompt_id", kPrompt}})},
+    {"a judge whose threshold is its end", "judge", {{"pass_threshold", "10"}, {"template", Bytes(65536)}}},
+    {"a binary evaluation", "evaluation", BinaryWith({{"score", "null"}})},
+    {"an evaluation with everything",
+     "evaluation",
+     {{"id", kSpan},
+      {"client_id", kSpan},
+      {"span_id", kSpan},
+      {"evaluation_reason", Bytes(65536)},
+      {"confidence_score", "1"},
+      {"criteria_scores", "'{\"clarity\": {\"score\": 9}}'"},
+      {"model_used", Bytes(200)},
+      {"evaluation_duration_ms", "0"}}},
+    {"another judge on the same span", "evaluation", {{"span_id", kSpan}, {"judge_id", "gen_random_uuid()"}}},
     {"a revoked token", "redemption", {{"state", "2"}, {"fp", "null"}}},
     {"longest key", "idempotency", {{"key", Bytes(255)}}},
 };
@@ -189,6 +314,9 @@ void Seed(const TestDatabase& database) {
   database.Query(Insert("app_user", {{"id", kUser}, {"email", "'taken'"}}));
   database.Query(Insert("api_key", {{"hash", "sha256('taken')"}}));
   database.Query(Insert("prompt", {{"slug", "'taken'"}}));
+  database.Query(Insert("prompt", {{"id", kPrompt}}));
+  database.Query(Insert("judge", {{"id", kJudge}, {"name", "'taken'"}}));
+  database.Query(Insert("evaluation", {{"span_id", kSpan}}));
   database.Query(Insert("feedback", {{"target_id", kSpan}}));
 }
 

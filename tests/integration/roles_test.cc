@@ -93,8 +93,36 @@ const std::vector<Statement> kJobs = {
      " values (gen_random_uuid(), gen_random_uuid(), 'k', sha256('b'), now())"},
     {"feedback", "update idempotency set response = 'r'"},
     {"feedback", "delete from idempotency where created_at < now() - interval '1 day'"},
+    {"feedback", "delete from feedback_history"},
+    {"feedback", "update redemption set state = 2, fp = null"},
+    {"feedback",
+     "insert into session (project_id, session_id, session_text) values (gen_random_uuid(), "
+     "gen_random_uuid(), 's')"
+     " on conflict (project_id, session_id) do update set name = excluded.name"},
+    {"feedback", "delete from span where trace_id is null"},
+    {"feedback", "delete from trace where started_at is null"},
+    {"feedback", "delete from session"},
+    {"feedback",
+     "insert into judge (project_id, id, name, evaluation_type, task_id, created_at, modified_at)"
+     " select project_id, gen_random_uuid(), 'j', 1, id, now(), now() from prompt limit 1"},
+    {"feedback", "update judge set name = 'k', revision = revision + 1"},
+    {"feedback",
+     "insert into evaluation (project_id, id, judge_id, span_id, span_text, evaluation_type, "
+     "evaluation_result,"
+     "                        submitted_by, created_at, updated_at)"
+     " values (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 's', 1, true,"
+     "         gen_random_uuid(), now(), now())"},
+    {"feedback", "update evaluation set revision = revision + 1"},
+    {"feedback",
+     "select * from evaluation join evaluation_history using (project_id, id) join judge using (project_id)"},
+    {"feedback", "delete from evaluation"},
+    {"feedback", "delete from evaluation_history"},
     {"aggregator",
-     "select * from feedback left join span using (project_id) left join trace using (project_id)"},
+     "select * from feedback left join span using (project_id) left join trace using (project_id)"
+     "  left join session using (project_id) left join feedback_history using (project_id)"},
+    {"aggregator",
+     "select * from evaluation left join evaluation_history using (project_id) left join judge using "
+     "(project_id)"},
 };
 
 TEST_CASE("each role can do its job") {
@@ -122,13 +150,19 @@ TEST_CASE("each role is refused its neighbours' tables and what its job does not
       {"feedback", "select 1 from app_user"},
       {"feedback", "select 1 from organization"},
       {"feedback", "update project set tokens_valid_after = '-infinity'"},
-      {"feedback", "update redemption set state = 1"},
+      {"token", "select 1 from evaluation"},
+      {"token", "select 1 from judge"},
+      {"feedback", "update redemption set exp = 'infinity'"},
       {"feedback", "update feedback_history set reason = null"},
-      {"feedback", "delete from feedback_history"},
+      {"feedback", "update evaluation_history set evaluation_reason = null"},
+      {"feedback", "delete from judge"},
       {"aggregator", "select 1 from api_key"},
       {"aggregator", "select 1 from redemption"},
       {"aggregator", "select 1 from project"},
       {"aggregator", "delete from feedback"},
+      {"aggregator", "delete from evaluation"},
+      {"aggregator", "update judge set name = ''"},
+      {"aggregator", "select 1 from prompt"},
       {"aggregator", "update span set name = ''"},
       {"aggregator", "insert into trace values (gen_random_uuid(), gen_random_uuid())"},
   };
@@ -164,6 +198,21 @@ TEST_CASE("a read that forgets its tenant sees only the tenant that it has set")
   CHECK(RunAs(database, "aggregator", count_of("00000000-0000-7000-8000-000000000009")) == "0");
   CHECK(RunAs(database, "aggregator", count_of("")) == "0");
   CHECK(RunAs(database, "aggregator", "select count(*) from feedback") == "0");
+}
+
+// What the aggregator may read, it may read of one project alone.
+TEST_CASE("every table that the aggregator may read is behind the second wall") {
+  const TestDatabase database;
+  CHECK(database.Query("select string_agg(relname, ',' order by relname) from pg_class"
+                       " where relnamespace = 'public'::regnamespace and relkind = 'r'"
+                       "   and has_table_privilege('verdict_aggregator', oid, 'select')") ==
+        "evaluation,evaluation_history,feedback,feedback_history,judge,session,span,trace");
+  CHECK(database.Query("select relname from pg_class"
+                       " where relnamespace = 'public'::regnamespace and relkind = 'r'"
+                       "   and has_table_privilege('verdict_aggregator', oid, 'select')"
+                       "   and not (relrowsecurity and relforcerowsecurity and exists ("
+                       "         select from pg_policy where polrelid = pg_class.oid and polcmd = 'r'"
+                       "            and pg_get_expr(polqual, polrelid) like '%app.project_id%'))") == "");
 }
 
 TEST_CASE("whoever is not named by a policy sees nothing, whatever was granted") {
