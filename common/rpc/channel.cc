@@ -33,12 +33,16 @@ constexpr const char* kServiceConfig = R"json({
   }]
 })json";
 
+// An error with all the violations that it may have; gRPC's own limit is 8 KiB.
+constexpr int kMetadataBytesMax = 64 << 10;
+
 }  // namespace
 
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(kServiceConfig);
   arguments.SetMaxReceiveMessageSize(64 << 20);
+  arguments.SetInt(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
   // A peer that vanished without a word is noticed within 15 s.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);

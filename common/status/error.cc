@@ -1,5 +1,6 @@
 #include "common/status/error.h"
 
+#include <cstddef>
 #include <utility>
 
 #include "absl/strings/cord.h"
@@ -10,6 +11,9 @@ namespace {
 
 constexpr std::string_view kDomain = "verdict";
 constexpr std::string_view kPrefix = "REASON_";
+
+constexpr std::size_t kMessageBytesMax = 4096;
+constexpr std::size_t kViolationBytesMax = 400;
 
 template <typename Detail>
 std::string TypeUrl() {
@@ -59,7 +63,7 @@ Reason ReasonOfCode(absl::StatusCode code) {
 
 absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetails& details) {
   absl::Status status(static_cast<absl::StatusCode>(RuleOf(reason).grpc_code()),
-                      absl::string_view(message.data(), message.size()));
+                      Shortened(message, kMessageBytesMax));
   google::rpc::ErrorInfo info;
   info.set_reason(std::string(ReasonName(reason)));
   info.set_domain(std::string(kDomain));
@@ -68,9 +72,10 @@ absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetai
   if (!details.violations.empty()) {
     google::rpc::BadRequest bad_request;
     for (const FieldViolation& violation : details.violations) {
+      if (static_cast<std::size_t>(bad_request.field_violations_size()) == kViolationsMax) break;
       auto* added = bad_request.add_field_violations();
-      added->set_field(violation.field);
-      added->set_description(violation.message);
+      added->set_field(Shortened(violation.field, kViolationBytesMax));
+      added->set_description(Shortened(violation.message, kViolationBytesMax));
     }
     SetDetail(status, bad_request);
   }
@@ -83,11 +88,19 @@ absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetai
   return status;
 }
 
+std::string Shortened(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return std::string(text);
+  std::size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // keeps characters whole
+  return std::string(text.substr(0, end)) + "...";
+}
+
 absl::Status ValidationError(std::vector<FieldViolation> violations) {
+  if (violations.size() > kViolationsMax) violations.resize(kViolationsMax);
   std::string message;
   for (const FieldViolation& violation : violations) {
     if (!message.empty()) message += ' ';
-    message += violation.message;
+    message += Shortened(violation.message, kViolationBytesMax);
   }
   return MakeError(errors::v1::REASON_VALIDATION_ERROR, message, {.violations = std::move(violations)});
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,7 +32,13 @@ struct ErrorDetails {
 
 // Builds the Status of `reason`. Its code is the one that the reason's rule in reason.proto names.
 // `message` is a sentence for people and goes to the caller; for REASON_INTERNAL it goes to the log alone.
+// An error travels in the trailers of a call, which are small: texts are cut short at 4 KiB, fields and
+// messages of violations at 400 bytes, and of violations the first kViolationsMax are kept.
+inline constexpr std::size_t kViolationsMax = 20;
 absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetails& details = {});
+
+// The text, or as many of its characters as fit into the bytes and "...". It is UTF-8.
+std::string Shortened(std::string_view text, std::size_t bytes_max);
 
 // A VALIDATION_ERROR, whose message lists the violations.
 absl::Status ValidationError(std::vector<FieldViolation> violations);

@@ -24,6 +24,22 @@ TEST_CASE("an error crosses gRPC with its reason, violations, metadata and retry
   CHECK(details.metadata.at("used_at") == "2026-01-01T00:00:00Z");
 }
 
+TEST_CASE("an error is small enough for trailers, whatever it is about") {
+  std::vector<FieldViolation> violations(1000, {std::string(5000, 'f'), std::string(5000, 'm')});
+  const absl::Status status = ValidationError(violations);
+  CHECK(ToGrpc(status).error_details().size() < 32 << 10);
+  CHECK(status.message().size() <= 4099);
+  const ErrorDetails details = DetailsOf(status);
+  REQUIRE(details.violations.size() == 20);
+  CHECK(details.violations[0].field == std::string(400, 'f') + "...");
+  CHECK(details.violations[0].message == std::string(400, 'm') + "...");
+
+  CHECK(Shortened("abc", 3) == "abc");
+  CHECK(Shortened("abcd", 3) == "abc...");
+  CHECK(Shortened("ab\xC3\xA9", 3) == "ab...");
+  CHECK(Shortened("\x80\x80", 1) == "...");
+}
+
 TEST_CASE("every reason has a rule with a title, a remedy, an example and statuses that exist") {
   const auto* reasons = errors::v1::Reason_descriptor();
   for (int i = 0; i < reasons->value_count(); ++i) {
