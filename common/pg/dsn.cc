@@ -59,7 +59,8 @@ absl::StatusOr<std::string> ConnectionString(const ConnectionOptions& options) {
       "-c bytea_output=hex -c client_min_messages=error"
       " -c idle_in_transaction_session_timeout=5000 -c statement_timeout=" +
       std::to_string(options.statement_timeout.count()) +
-      " -c lock_timeout=" + std::to_string(options.lock_timeout.count()) + ' ' + settings["options"];
+      " -c lock_timeout=" + std::to_string(options.lock_timeout.count()) +
+      (options.generic_plans ? " -c plan_cache_mode=force_generic_plan " : " ") + settings["options"];
 
   std::string text;
   for (const auto& [keyword, value] : settings) text += keyword + '=' + Quote(value) + ' ';

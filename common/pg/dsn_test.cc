@@ -44,6 +44,8 @@ TEST_CASE("timeouts are added where the DSN has none, and hosts pass through") {
   }
   CHECK(IsDsn(*text));
   CHECK_THAT(*ConnectionString({.dsn = "connect_timeout=7"}), Contains("connect_timeout='7'"));
+  CHECK_THAT(*ConnectionString({.generic_plans = true}), Contains("-c plan_cache_mode=force_generic_plan "));
+  CHECK_THAT(*ConnectionString({}), !Contains("plan_cache_mode"));
 }
 
 TEST_CASE("each connection has the timeouts of its options, and the DSN's own settings win") {

@@ -1,12 +1,14 @@
 #include "common/pg/execute.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <pqxx/except>
 #include <pqxx/internal/statement_parameters.hxx>
 
 #include "common/pg/connection.h"
+#include "common/status/error.h"
 #include "common/status/macros.h"
 
 namespace verdict::pg {
@@ -50,10 +52,31 @@ absl::StatusOr<pqxx::result> ExecuteParams(Pool& pool, Access access, const Stat
   return lease->Execute(access, statement, params);
 }
 
+void ForEachRow(pqxx::transaction_base& transaction, const Statement& fetch,
+                absl::FunctionRef<bool(const pqxx::row&)> take) {
+  for (;;) {
+    const pqxx::result rows = Execute(transaction, fetch);
+    if (rows.empty()) return;
+    for (const pqxx::row& row : rows) {
+      if (!take(row)) return;
+    }
+  }
+}
+
 absl::Status WithTransaction(Pool& pool, Isolation isolation,
                              absl::FunctionRef<absl::Status(pqxx::transaction_base&)> body) {
   ASSIGN_OR_RETURN(Pool::Lease lease, pool.Acquire());
   return lease->Transact(isolation, body);
+}
+
+absl::Status WithSnapshot(Pool& pool, absl::FunctionRef<absl::Status(pqxx::transaction_base&)> body) {
+  bool begun = false;
+  return WithTransaction(pool, Isolation::kRepeatableRead,
+                         [&](pqxx::transaction_base& transaction) -> absl::Status {
+                           if (std::exchange(begun, true))
+                             return InternalError("A transaction that only reads was to be repeated.");
+                           return body(transaction);
+                         });
 }
 
 }  // namespace verdict::pg

@@ -39,6 +39,11 @@ pqxx::result Execute(pqxx::transaction_base& transaction, const Statement& state
   return ExecuteParams(transaction, statement, params);
 }
 
+// Calls `take` with each row that `fetch` ("fetch 64 from rows") takes from an open cursor, until it returns
+// false or the cursor is at its end. Only the rows of one fetch are in memory. Throws as Execute does.
+void ForEachRow(pqxx::transaction_base& transaction, const Statement& fetch,
+                absl::FunctionRef<bool(const pqxx::row&)> take);
+
 enum class Isolation { kReadCommitted, kRepeatableRead, kSerializable };
 
 // Runs `body` in a transaction: commits when it returns OK, else rolls back and returns its error. After a
@@ -48,5 +53,9 @@ enum class Isolation { kReadCommitted, kRepeatableRead, kSerializable };
 // repeated. Else fails as Execute does.
 absl::Status WithTransaction(Pool& pool, Isolation isolation,
                              absl::FunctionRef<absl::Status(pqxx::transaction_base&)> body);
+
+// The same with kRepeatableRead for a `body` that only reads and passes on what it reads: that cannot be
+// taken back, so it is never run again. Reads alone do not fail to serialize.
+absl::Status WithSnapshot(Pool& pool, absl::FunctionRef<absl::Status(pqxx::transaction_base&)> body);
 
 }  // namespace verdict::pg

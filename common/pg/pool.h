@@ -28,7 +28,8 @@ struct PoolOptions {
   std::string application_name = {};
   std::chrono::milliseconds acquire_timeout{250};
   std::chrono::milliseconds statement_timeout{4000};
-  std::chrono::milliseconds lock_timeout{1000};
+  // More than the second after which PostgreSQL looks for a deadlock, so that one is told from a long wait.
+  std::chrono::milliseconds lock_timeout{2000};
   std::string name = "main";              // the label `pool` of the metrics
   metrics::Registry* registry = nullptr;  // none: not measured
 };

@@ -23,7 +23,11 @@ struct ConnectionOptions {
   std::string application_name = {};
   std::span<const Statement> statements = {};  // prepared on every connection; must outlive it
   std::chrono::milliseconds statement_timeout{4000};
-  std::chrono::milliseconds lock_timeout{1000};
+  // More than the second after which PostgreSQL looks for a deadlock, so that one is told from a long wait.
+  std::chrono::milliseconds lock_timeout{2000};
+  // Plans every statement once and not again for the arrays that it gets: for look-ups by index, which are as
+  // right for ten elements as for thousands, and take less time than their planning.
+  bool generic_plans = false;
 };
 
 }  // namespace verdict::pg

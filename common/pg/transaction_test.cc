@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <thread>
+#include <vector>
 
 #include <catch2/catch.hpp>
 #include <pqxx/pqxx>
@@ -19,7 +21,10 @@ constexpr Statement kCount = {"count_notes", "select count(*) from note"};
 constexpr Statement kBody = {"read_body", "select body from note where id = $1"};
 constexpr Statement kSleep = {"sleep", "select pg_sleep($1::float8)"};
 constexpr Statement kIsolation = {"isolation", "select current_setting('transaction_isolation')"};
-constexpr Statement kStatements[] = {kInsert, kUpdate, kCount, kBody, kSleep, kIsolation};
+constexpr Statement kOpen = {"open_notes",
+                             "declare notes no scroll cursor for select id from note order by id"};
+constexpr Statement kFetch = {"fetch_notes", "fetch 3 from notes"};
+constexpr Statement kStatements[] = {kInsert, kUpdate, kCount, kBody, kSleep, kIsolation, kOpen, kFetch};
 
 absl::Status InsertTwo(pqxx::transaction_base& transaction) {
   Execute(transaction, kInsert, 1, "a");
@@ -217,6 +222,39 @@ TEST_CASE("a connection lost during COMMIT leaves the outcome unknown, and the b
     notes.Terminate();
   }
   CHECK(ReasonNameOf(status) == "OUTCOME_UNKNOWN");
+  CHECK(runs == 1);
+}
+
+TEST_CASE("a cursor gives its rows in order, as many as are wanted, all of one snapshot") {
+  const NoteDatabase notes;
+  Pool pool(notes.Options(kStatements));
+  notes.database.Query("insert into note select n from generate_series(1, 7) n");
+  const int wanted = GENERATE(1, 3, 4, 7, 100);
+  std::vector<int> ids;
+  CHECK(WithSnapshot(pool, [&](pqxx::transaction_base& transaction) {
+          Execute(transaction, kOpen);
+          ForEachRow(transaction, kFetch, [&](const pqxx::row& row) {
+            if (ids.empty()) notes.database.Query("delete from note");
+            ids.push_back(row[0].as<int>());
+            return std::ssize(ids) < wanted;
+          });
+          CHECK(Execute(transaction, kCount)[0][0].as<int>() == 7);
+          return absl::OkStatus();
+        }).ok());
+  CHECK(std::ssize(ids) == std::min(wanted, 7));
+  for (size_t i = 0; i < ids.size(); ++i) CHECK(ids[i] == static_cast<int>(i) + 1);
+}
+
+TEST_CASE("a snapshot is never read twice") {
+  const NoteDatabase notes;
+  Pool pool(notes.Options(kStatements));
+  int runs = 0;
+  const absl::Status status =
+      WithSnapshot(pool, [&](pqxx::transaction_base& /*transaction*/) -> absl::Status {
+        ++runs;
+        throw pqxx::serialization_failure("A conflict.");
+      });
+  CHECK(ReasonOf(status) == errors::v1::REASON_INTERNAL);
   CHECK(runs == 1);
 }
 
