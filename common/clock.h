@@ -13,6 +13,10 @@ namespace verdict {
 // A point in time. Milliseconds throughout, so that what is shown is what is stored and compared.
 using Time = std::chrono::sys_time<std::chrono::milliseconds>;
 
+// The first and the last that FormatTime and a Timestamp can show: the years 1 to 9999.
+inline constexpr Time kTimeMin(std::chrono::seconds(-62'135'596'800));
+inline constexpr Time kTimeMax(std::chrono::milliseconds(253'402'300'799'999));
+
 // Where the time comes from, so that tests can set it. Thread-safe.
 class Clock {
  public:

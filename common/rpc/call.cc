@@ -111,6 +111,7 @@ absl::Status Call::Receive() {
     RETURN_IF_ERROR(CheckIdempotencyKey(*key));
     context_.idempotency_key_ = std::string(*key);
   }
+  if (const auto tags = Metadata("if-none-match")) context_.if_none_match_ = std::string(*tags);
   request_.reset(method_.request->New());
   grpc::ProtoBufferReader reader(&bytes_);
   if (!request_->ParseFromZeroCopyStream(&reader)) {
@@ -193,7 +194,13 @@ absl::Status Call::Expired() const {
   return absl::OkStatus();
 }
 
+void Call::AddETag() {
+  if (context_.etag_.empty()) return;
+  server_context_.AddInitialMetadata("etag", std::exchange(context_.etag_, {}));
+}
+
 bool Call::Write(const google::protobuf::Message& message) {
+  AddETag();
   const auto written = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) { return written_.has_value(); };
   absl::MutexLock lock(&write_mutex_);
   written_.reset();
@@ -216,6 +223,7 @@ void Call::Finish(const absl::Status& status, std::unique_ptr<google::protobuf::
   Report(status);
   response_ = std::move(response);
   if (context_.replayed_) server_context_.AddTrailingMetadata("idempotent-replayed", "true");
+  if (status.ok()) AddETag();
   const grpc::Status answer = ToGrpc(StripInternal(status));
   if (method_.streamed) {
     stream_.Finish(answer, &on_finished_);

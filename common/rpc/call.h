@@ -74,6 +74,7 @@ class Call {
   absl::Status CheckAccess() const;
   absl::Status RateLimited(std::chrono::nanoseconds retry_after);
   std::optional<std::string_view> Metadata(const char* key) const;
+  void AddETag();  // to the metadata that goes out before the first message
   void Report(const absl::Status& status);
 
   Server& server_;

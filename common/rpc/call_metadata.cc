@@ -5,6 +5,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "common/status/error.h"
 
 namespace verdict::rpc {
@@ -28,6 +31,19 @@ bool IsVisibleAscii(std::string_view text) {
 absl::Status CheckIdempotencyKey(std::string_view key) {
   if (!key.empty() && key.size() <= kIdempotencyKeyBytesMax && IsVisibleAscii(key)) return absl::OkStatus();
   return ValidationError({{"Idempotency-Key", "Idempotency-Key must be 1 to 255 visible ASCII characters."}});
+}
+
+bool HasETag(std::string_view if_none_match, std::string_view etag) {
+  // A comma may stand inside a tag, but not in one of ours, and no part of another's has two quotes around
+  // it.
+  for (absl::string_view tag :
+       absl::StrSplit(absl::string_view(if_none_match.data(), if_none_match.size()), ',')) {
+    tag = absl::StripAsciiWhitespace(tag);
+    if (tag == "*") return true;
+    absl::ConsumePrefix(&tag, "W/");
+    if (tag == absl::string_view(etag.data(), etag.size())) return true;
+  }
+  return false;
 }
 
 std::optional<std::string_view> BearerOf(std::string_view authorization) {

@@ -18,6 +18,10 @@ bool IsVisibleAscii(std::string_view text);
 // VALIDATION_ERROR unless it is 1 to 255 visible ASCII characters.
 absl::Status CheckIdempotencyKey(std::string_view key);
 
+// Whether If-None-Match, a list of tags or `*`, names the state `etag`, which is in quotes. Weak tags (W/"7")
+// compare equal to strong ones.
+bool HasETag(std::string_view if_none_match, std::string_view etag);
+
 // The X of "Bearer X"; nullopt for another scheme. The scheme's case does not matter (RFC 9110, 11.1).
 std::optional<std::string_view> BearerOf(std::string_view authorization);
 

@@ -34,5 +34,18 @@ TEST_CASE("a bearer credential follows its scheme in any case, after any number 
   for (const char* other : {"", "Basic k", "Bearerk", " Bearer k"}) CHECK(BearerOf(other) == std::nullopt);
 }
 
+TEST_CASE("If-None-Match names states in a list, weakly or strongly") {
+  for (const char* tags :
+       {"\"a\"", "W/\"a\"", "\"b\", \"a\"", " W/\"b\" ,\t W/\"a\" ", "*", "\"b\",\"a\",\"c\""}) {
+    CAPTURE(tags);
+    CHECK(HasETag(tags, "\"a\""));
+  }
+  for (const char* tags :
+       {"", "a", "\"b\"", "\"A\"", "w/\"a\"", "W/W/\"a\"", "\"a", "\"a\"\"b\"", "\"x,a,x\"", "**"}) {
+    CAPTURE(tags);
+    CHECK_FALSE(HasETag(tags, "\"a\""));
+  }
+}
+
 }  // namespace
 }  // namespace verdict::rpc

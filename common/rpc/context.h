@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/auth/principal.h"
 
@@ -24,11 +25,16 @@ class Context {
   std::chrono::steady_clock::time_point deadline() const { return deadline_; }
   // The Idempotency-Key, 1 to 255 bytes; only on RPCs that honour it.
   const std::optional<std::string>& idempotency_key() const { return idempotency_key_; }
+  // If-None-Match as sent (RFC 9110, 13.1.2); for HasETag.
+  const std::optional<std::string>& if_none_match() const { return if_none_match_; }
   // The caller went away: work that is not yet done need not be.
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
   // Says that the answer is that of an earlier, equal request.
   void SetReplayed() { replayed_ = true; }
+  // Names the state that the answer shows, in quotes: `"7"`. To be called before the first message is
+  // written. A caller that has this state (HasETag) gets OK and no message.
+  void SetETag(std::string etag) { etag_ = std::move(etag); }
 
  private:
   friend class Call;
@@ -38,6 +44,8 @@ class Context {
   std::string request_id_;
   std::chrono::steady_clock::time_point deadline_;
   std::optional<std::string> idempotency_key_;
+  std::optional<std::string> if_none_match_;
+  std::string etag_;
   std::atomic<bool> cancelled_ = false;
   bool replayed_ = false;
 };

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include <google/protobuf/timestamp.pb.h>
+
 #include "absl/strings/str_cat.h"
 #include "common/status/error.h"
 
@@ -28,7 +30,20 @@ struct FieldRules::Plan {
 struct FieldRules::Findings {
   std::vector<FieldViolation> violations;
   std::vector<FieldViolation> invalid_texts;
+
+  // More would not be told.
+  bool full() const { return violations.size() + invalid_texts.size() >= kViolationsMax; }
 };
+
+namespace {
+
+// What google.protobuf.Timestamp promises: the years 1 to 9999.
+bool IsTime(const google::protobuf::Timestamp& time) {
+  return time.seconds() >= -62'135'596'800 && time.seconds() <= 253'402'300'799 && time.nanos() >= 0 &&
+         time.nanos() < 1'000'000'000;
+}
+
+}  // namespace
 
 FieldRules::FieldRules(const Descriptor* message) {
   // Plans are made breadth first; a type that occurs twice (or in itself) gets one.
@@ -76,7 +91,8 @@ void FieldRules::CheckMessage(const Plan& plan, const Message& message, const st
       if (size == 0 && rule.options.required()) {
         findings.violations.push_back({here(), absl::StrCat(here(), " is required.")});
       }
-      for (int i = 0; i < size; ++i) {
+      if (rule.options.each_by_itself()) continue;
+      for (int i = 0; i < size && !findings.full(); ++i) {
         if (!field->is_map()) {
           CheckValue(rule, message, i, absl::StrCat(here(), "[", i, "]"), findings);
           continue;
@@ -117,12 +133,14 @@ void FieldRules::CheckValue(const Rule& rule, const Message& message, int index,
     violation(" must be at most ", rule.options.max(), ".");
   };
   switch (field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_MESSAGE:
-      CheckMessage(*rule.nested,
-                   index < 0 ? reflection.GetMessage(message, field)
-                             : reflection.GetRepeatedMessage(message, field, index),
-                   path, findings);
+    case FieldDescriptor::CPPTYPE_MESSAGE: {
+      const Message& nested = index < 0 ? reflection.GetMessage(message, field)
+                                        : reflection.GetRepeatedMessage(message, field, index);
+      const auto* time = google::protobuf::DynamicCastToGenerated<google::protobuf::Timestamp>(&nested);
+      if (time != nullptr && !IsTime(*time)) return violation(" must be a time of the years 1 to 9999.");
+      CheckMessage(*rule.nested, nested, path, findings);
       break;
+    }
     case FieldDescriptor::CPPTYPE_STRING: {
       std::string scratch;
       const std::string& text = index < 0

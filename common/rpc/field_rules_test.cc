@@ -2,11 +2,14 @@
 
 #include <limits>
 #include <string>
+#include <tuple>
 
 #include <catch2/catch.hpp>
 
 #include "common/status/error.h"
+#include "verdict/feedback/v1/evaluation_service.pb.h"
 #include "verdict/feedback/v1/feedback_service.pb.h"
+#include "verdict/feedback/v1/span_service.pb.h"
 #include "verdict/token/v1/token_service.pb.h"
 
 namespace verdict::rpc {
@@ -86,12 +89,48 @@ TEST_CASE("numbers stay in their range and are finite") {
   CHECK(Fields(Check(request)) == std::vector<std::string>{"expected_score"});
 }
 
+TEST_CASE("times are those of the years 1 to 9999") {
+  feedback::v1::CreateSpansRequest request;
+  feedback::v1::Span& span = *request.add_spans();
+  span.set_trace_id("t");
+  span.set_name("answer");
+  google::protobuf::Timestamp& time = *span.mutable_started_at();
+  for (const auto& [seconds, nanos, good] : {std::tuple{-62'135'596'800, 0, true},
+                                             {253'402'300'799, 999'999'999, true},
+                                             {-62'135'596'801, 0, false},
+                                             {253'402'300'800, 0, false},
+                                             {std::numeric_limits<int64_t>::max(), 0, false},
+                                             {0, -1, false},
+                                             {0, 1'000'000'000, false}}) {
+    time.set_seconds(seconds);
+    time.set_nanos(nanos);
+    INFO(seconds << " s, " << nanos << " ns");
+    CHECK(Fields(Check(request)) ==
+          (good ? std::vector<std::string>{} : std::vector<std::string>{"spans[0].started_at"}));
+  }
+}
+
 TEST_CASE("enums take their known values only, and UNSPECIFIED is absent") {
   MintTokenRequest mint;
   mint.set_resource_id("t");
   CHECK(Fields(Check(mint)) == std::vector<std::string>{"resource_type"});
   mint.set_resource_type(static_cast<types::v1::EntityType>(99));
   CHECK(Fields(Check(mint)) == std::vector<std::string>{"resource_type"});
+}
+
+TEST_CASE("elements that are checked each by itself are left to the handler, who has the same rules") {
+  feedback::v1::RecordEvaluationsRequest request;
+  request.set_project_id("p");
+  request.set_judge_id("j");
+  feedback::v1::EvaluationInput& bad = *request.add_evaluations();
+  bad.set_confidence_score(2);
+  bad.set_evaluation_reason(std::string("\0", 1));
+  CHECK(Check(request).ok());
+  CHECK(ReasonOf(Check(bad)) == errors::v1::REASON_INVALID_TEXT);
+  bad.clear_evaluation_reason();
+  (*bad.mutable_criteria_scores())["clarity"].set_reason("no score");
+  CHECK(Fields(Check(bad)) ==
+        std::vector<std::string>{"span_id", "confidence_score", "criteria_scores.clarity.score"});
 }
 
 }  // namespace

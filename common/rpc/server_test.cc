@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <grpcpp/client_context.h>
 
+#include "common/rpc/call_metadata.h"
 #include "common/rpc/channel.h"
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
@@ -92,7 +93,10 @@ class Fixture {
         [](Context&, const RevokeAllTokensRequest&) { return RevokeAllTokensResponse(); });
     server_.Stream<GetEntityFeedbackRequest, GetEntityFeedbackResponse>(
         "verdict.aggregator.v1.AggregatorService/GetEntityFeedback",
-        [](Context&, const GetEntityFeedbackRequest& request, Writer<GetEntityFeedbackResponse>& writer) {
+        [](Context& context, const GetEntityFeedbackRequest& request,
+           Writer<GetEntityFeedbackResponse>& writer) {
+          context.SetETag("\"7\"");
+          if (context.if_none_match() && HasETag(*context.if_none_match(), "\"7\"")) return absl::OkStatus();
           for (int i = 0; i < std::stoi(request.entity_id()); ++i) {
             GetEntityFeedbackResponse response;
             response.add_items()->set_id(std::to_string(i));
@@ -100,6 +104,16 @@ class Fixture {
           }
           return absl::OkStatus();
         });
+    Register<verdict::aggregator::v1::ListFeedbackRequest, verdict::aggregator::v1::ListFeedbackResponse>(
+        "ListFeedback");
+    Register<verdict::aggregator::v1::ExportFeedbackRequest, verdict::aggregator::v1::ExportFeedbackResponse>(
+        "ExportFeedback");
+    Register<verdict::aggregator::v1::GetFeedbackRequest, verdict::aggregator::v1::GetFeedbackResponse>(
+        "GetFeedback");
+    Register<verdict::aggregator::v1::ListJudgeEvaluationsRequest,
+             verdict::aggregator::v1::ListJudgeEvaluationsResponse>("ListJudgeEvaluations");
+    Register<verdict::aggregator::v1::ListSpanEvaluationsRequest,
+             verdict::aggregator::v1::ListSpanEvaluationsResponse>("ListSpanEvaluations");
     REQUIRE(server_.Start().ok());
     const auto channel = NewChannel(server_.address());
     tokens = TokenService::NewStub(channel);
@@ -143,6 +157,13 @@ class Fixture {
   std::unique_ptr<AggregatorService::Stub> aggregator;
 
  private:
+  // A method that is never called: a server starts with all handlers only.
+  template <typename Request, typename Response>
+  void Register(const std::string& method) {
+    server_.Inline<Request, Response>("verdict.aggregator.v1.AggregatorService/" + method,
+                                      [](Context&, const Request&) { return Response(); });
+  }
+
   NamedKeys keys_;
 
  public:
@@ -338,6 +359,35 @@ TEST_CASE("a streamed RPC delivers every message in order") {
     CHECK(reader->Finish().ok());
     CHECK(received == count);
   }
+}
+
+TEST_CASE("a streamed RPC names its state before its first message, and sends none to whoever has it") {
+  Fixture f;
+  GetEntityFeedbackRequest request;
+  request.set_project_id(kProject);
+  request.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
+  const auto [tags, count, messages] =
+      GENERATE(table<const char*, const char*, int>({{nullptr, "2", 2},
+                                                     {nullptr, "0", 0},
+                                                     {"\"8\"", "2", 2},
+                                                     {"", "1", 1},
+                                                     {"\"7\"", "2", 0},
+                                                     {"\"8\", W/\"7\"", "2", 0},
+                                                     {"*", "2", 0}}));
+  request.set_entity_id(count);
+  grpc::ClientContext context;
+  Fixture::Prepare(context, {.key = "read"});
+  if (tags != nullptr) context.AddMetadata("if-none-match", tags);
+  const auto reader = f.aggregator->GetEntityFeedback(&context, request);
+  reader->WaitForInitialMetadata();
+  const auto& metadata = context.GetServerInitialMetadata();
+  REQUIRE(metadata.count("etag") == 1);
+  CHECK(metadata.find("etag")->second == "\"7\"");
+  GetEntityFeedbackResponse response;
+  int received = 0;
+  while (reader->Read(&response)) ++received;
+  CHECK(reader->Finish().ok());
+  CHECK(received == messages);
 }
 
 TEST_CASE("a caller that does not read holds a stream no longer than its deadline") {
