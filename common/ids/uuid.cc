@@ -103,4 +103,11 @@ Uuid UuidV5Dns(std::string_view name) {
   return uuid;
 }
 
+Uuid UuidV8(std::span<const uint8_t> bytes) {
+  Uuid uuid;
+  std::copy_n(bytes.begin(), uuid.bytes.size(), uuid.bytes.begin());
+  SetVersion(uuid, 8);
+  return uuid;
+}
+
 }  // namespace verdict

@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -37,5 +38,9 @@ Uuid NewUuidV7(Time now);
 
 // The version 5 UUID of `name` in the DNS namespace: SHA-1 over the exact bytes.
 Uuid UuidV5Dns(std::string_view name);
+
+// A version 8 UUID of RFC 9562, whose bits have a meaning of their maker's own: the first 16 of `bytes`, less
+// those of version and variant.
+Uuid UuidV8(std::span<const uint8_t> bytes);
 
 }  // namespace verdict

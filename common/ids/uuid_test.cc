@@ -77,5 +77,12 @@ TEST_CASE("version 5 ids are those of other implementations") {
   CHECK(UuidV5Dns("python.org").ToString() == "886313e1-3b8a-5372-9b90-0c9aee199e5d");
 }
 
+TEST_CASE("version 8 ids keep their maker's bits but those of version and variant") {
+  const std::vector<uint8_t> ones(20, 0xff);
+  CHECK(UuidV8(ones).ToString() == "ffffffff-ffff-8fff-bfff-ffffffffffff");
+  const std::vector<uint8_t> zeros(16, 0);
+  CHECK(UuidV8(zeros).ToString() == "00000000-0000-8000-8000-000000000000");
+}
+
 }  // namespace
 }  // namespace verdict

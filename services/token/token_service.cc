@@ -1,8 +1,6 @@
 #include "services/token/token_service.h"
 
-#include <algorithm>
 #include <chrono>
-#include <cstdint>
 #include <memory>
 
 #include "common/crypto/crypto.h"
@@ -36,12 +34,7 @@ Uuid IdempotentId(const KeyRing& ring, const auth::Principal& principal, const v
       keys->Primary().idempotency,
       crypto::EncodeParts({crypto::AsText(principal.project_id.bytes), crypto::AsText(principal.key_id.bytes),
                            idempotency_key, crypto::AsText(body)}));
-  Uuid id;
-  std::copy_n(mac.begin(), id.bytes.size(), id.bytes.begin());
-  // Version 8 of RFC 9562: a UUID whose bits have a meaning of their maker's own.
-  id.bytes[6] = static_cast<uint8_t>((id.bytes[6] & 0x0f) | 0x80);
-  id.bytes[8] = static_cast<uint8_t>((id.bytes[8] & 0x3f) | 0x80);
-  return id;
+  return UuidV8(mac);
 }
 
 }  // namespace
