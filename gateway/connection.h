@@ -33,6 +33,7 @@ struct HttpLimits {
       std::chrono::seconds(60);                                    // between an answer and the next request
   std::chrono::milliseconds body_grace = std::chrono::seconds(5);  // a body's time: this, and its size by the
   std::size_t body_bytes_per_second = 500;                         // least rate
+  std::size_t body_bytes_total = 128 << 20;                        // of all requests at a time
   std::chrono::milliseconds write_timeout = std::chrono::seconds(30);  // of one write
   std::chrono::milliseconds linger_timeout = std::chrono::seconds(1);  // for the client to close first
   std::size_t linger_bytes = 1 << 20;                                  // of what it still sends

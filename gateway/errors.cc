@@ -10,15 +10,8 @@ namespace {
 // Strangers choose the names of members: what is longer than any of ours is cut short in messages.
 constexpr size_t kShownMax = 200;
 
-std::string Shown(std::string_view field) {
-  if (field.size() <= kShownMax) return std::string(field);
-  size_t end = kShownMax;
-  while ((static_cast<unsigned char>(field[end]) & 0xC0) == 0x80) --end;  // keeps characters whole
-  return std::string(field.substr(0, end)) + "...";
-}
-
 absl::Status FieldError(Reason reason, std::string_view field, std::string_view what) {
-  const std::string shown = Shown(field);
+  const std::string shown = Shortened(field, kShownMax);
   const std::string message = shown + ' ' + std::string(what);
   return MakeError(reason, message, {.violations = {{shown, message}}});
 }
@@ -31,9 +24,23 @@ absl::Status SyntaxError(size_t offset, std::string_view what) {
   return MakeError(errors::v1::REASON_INVALID_JSON, message + '.');
 }
 
-absl::Status BodyMissing() {
-  return MakeError(errors::v1::REASON_INVALID_JSON, "The body is empty; it must be a JSON object.");
+absl::Status BodyMissing(bool takes_array) {
+  return MakeError(errors::v1::REASON_INVALID_JSON, takes_array
+                                                        ? "The body is empty; it must be a JSON array."
+                                                        : "The body is empty; it must be a JSON object.");
 }
+
+absl::Status BodyTooLarge(size_t bytes_max) {
+  return MakeError(errors::v1::REASON_BODY_TOO_LARGE,
+                   "The body is larger than " + std::to_string(bytes_max) + " bytes.");
+}
+
+absl::Status TooManyElements(size_t elements_max) {
+  return MakeError(errors::v1::REASON_BODY_TOO_LARGE, "The body's lists and maps have more than " +
+                                                          std::to_string(elements_max) + " elements in all.");
+}
+
+absl::Status BadBody(std::string_view what) { return MakeError(errors::v1::REASON_BAD_REQUEST, what); }
 
 absl::Status BodyUnexpected() {
   return MakeError(errors::v1::REASON_BAD_REQUEST, "This route takes no body.");
@@ -61,6 +68,28 @@ absl::Status WrongValue(std::string_view field, std::string_view expectation) {
 
 absl::Status BadEncoding(std::string_view field, std::string_view what) {
   return FieldError(errors::v1::REASON_BAD_REQUEST, field, what);
+}
+
+absl::Status TooManyBodies() {
+  return MakeError(errors::v1::REASON_OVERLOADED, "Too many bodies are being read. Nothing was stored.");
+}
+
+absl::Status AboutBody(const absl::Status& error, std::string_view field) {
+  ErrorDetails details = DetailsOf(error);
+  const std::string prefix = std::string(field) + '.';
+  std::string message(error.message());
+  for (FieldViolation& violation : details.violations) {
+    if (!violation.field.starts_with(prefix)) continue;
+    const auto name_of_body = [&, full = violation.field](std::string& text) {
+      for (size_t at = text.find(full); at != std::string::npos; at = text.find(full, at)) {
+        text.erase(at, prefix.size());
+      }
+    };
+    name_of_body(message);
+    name_of_body(violation.message);
+    name_of_body(violation.field);
+  }
+  return MakeError(ReasonOf(error), message, details);
 }
 
 }  // namespace verdict::gateway

@@ -16,6 +16,7 @@
 #include "common/log/log.h"
 #include "common/rpc/call_metadata.h"
 #include "common/status/error.h"
+#include "gateway/errors.h"
 #include "gateway/problem.h"
 
 namespace verdict::gateway {
@@ -44,13 +45,6 @@ std::string HttpDate() {
 
 bool HasNoBody(int status) { return status == 204 || status == 304; }
 
-absl::Status BodyTooLarge(std::size_t bytes_max) {
-  return MakeError(errors::v1::REASON_BODY_TOO_LARGE,
-                   absl::StrCat("The body is larger than ", bytes_max, " bytes."));
-}
-
-absl::Status BadBody(std::string_view message) { return MakeError(errors::v1::REASON_BAD_REQUEST, message); }
-
 // The parser gets no header section of the client's, but one that states how the guard understood the
 // body's framing: about it, then, the two cannot differ.
 std::string FramingOf(const RequestHead& head) {
@@ -68,6 +62,7 @@ Exchange::Exchange(Connection& connection, RequestHead head)
       keep_alive_(head_.keep_alive) {}
 
 Exchange::~Exchange() {
+  connection_.context().metrics.body_bytes.Decrement(static_cast<double>(held_bytes_));
   const std::chrono::duration<double> latency = SteadyClock::now() - start_;
   connection_.context().metrics.CountRequest(route_, head_.method, status_, latency);
   log::Info("request", {{"method", head_.method},
@@ -76,6 +71,15 @@ Exchange::~Exchange() {
                         {"reason", reason_ == errors::v1::REASON_UNSPECIFIED ? "" : ReasonName(reason_)},
                         {"latency_ms", latency.count() * 1000},
                         {"request_id", request_id_}});
+}
+
+absl::Status Exchange::HoldBytes(std::size_t bytes) {
+  const HttpContext& context = connection_.context();
+  held_bytes_ += bytes;
+  context.metrics.body_bytes.Increment(static_cast<double>(bytes));
+  return context.metrics.body_bytes.Value() > static_cast<double>(context.limits.body_bytes_total)
+             ? TooManyBodies()
+             : absl::OkStatus();
 }
 
 Awaitable<absl::StatusOr<std::string>> Exchange::ReadBody(std::size_t bytes_max) {
@@ -103,7 +107,9 @@ Awaitable<absl::StatusOr<std::string>> Exchange::ReadBody(std::size_t bytes_max)
   for (;;) {
     const std::string_view received = connection_.received();
     if (!received.empty()) {
-      connection_.Consume(parser.put(asio::buffer(received), error));
+      const std::size_t consumed = parser.put(asio::buffer(received), error);
+      connection_.Consume(consumed);
+      if (absl::Status status = HoldBytes(consumed); !status.ok()) co_return status;
       if (error == http::error::body_limit) co_return BodyTooLarge(bytes_max);
       if (error && error != http::error::need_more) co_return BadBody("The body's chunks are malformed.");
       if (parser.is_done()) break;

@@ -36,8 +36,12 @@ class Exchange {
   void AddField(std::string_view name, std::string_view value) { fields_.emplace_back(name, value); }
 
   // Reads the whole body; empty when there is none. BODY_TOO_LARGE (before reading, where Content-Length says
-  // so), REQUEST_TIMEOUT or BAD_REQUEST, after each of which the connection closes.
+  // so), REQUEST_TIMEOUT, OVERLOADED or BAD_REQUEST, after each of which the connection closes.
   Awaitable<absl::StatusOr<std::string>> ReadBody(std::size_t bytes_max);
+
+  // Counts bytes that are made of the body, until the exchange ends. OVERLOADED when they are too many, those
+  // of all requests together.
+  absl::Status HoldBytes(std::size_t bytes);
 
   // Runs `gone` on this thread when the client closes the connection, as long as the watch lives.
   class Watch {
@@ -81,6 +85,7 @@ class Exchange {
   const SteadyClock::time_point start_ = SteadyClock::now();
   std::string_view route_ = "unmatched";
   Fields fields_;
+  std::size_t held_bytes_ = 0;
   bool body_pending_;      // of the request
   bool keep_alive_;        // as far as the request and the limits go
   bool complete_ = false;  // the whole answer has been written

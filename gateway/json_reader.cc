@@ -37,6 +37,7 @@ class BodyReader {
   struct Rules {
     std::span<const FieldPath> bound_by_path = {};
     bool ignore_unknown_fields = false;
+    const FieldPlan* list = nullptr;  // the body is an array, of this field's elements; null: the message
   };
 
   BodyReader(const MessagePlan& plan, std::string_view body, const Rules& rules, Message& message)
@@ -97,6 +98,7 @@ class BodyReader {
   // Notes an error; the parser stops at the first.
   bool Continue(absl::Status status, error_code& ec) {
     part_.clear();
+    if (status.ok() && elements_ > kJsonElementsMax) status = TooManyElements(kJsonElementsMax);
     if (status.ok()) return true;
     status_ = std::move(status);
     ec = boost::json::error::exception;  // any: status_ is what is reported
@@ -128,6 +130,7 @@ class BodyReader {
     std::string path;
     for (size_t i = 0; i < depth; ++i) {
       const Frame& frame = frames_[i];
+      if (i == 0 && rules_.list != nullptr) path = rules_.list->name;
       if (frame.kind == Frame::Kind::kList || frame.kind == Frame::Kind::kArray) {
         absl::StrAppend(&path, "[", frame.count - 1, "]");
       } else {
@@ -139,6 +142,9 @@ class BodyReader {
   }
 
   absl::Status Wrong(std::string_view expectation) const { return WrongValue(Path(), expectation); }
+  absl::Status WrongBody() const {
+    return Wrong(rules_.list != nullptr ? "must be a JSON array" : "must be a JSON object");
+  }
 
   // A view that lives as long as this reader: of the body itself, unless escapes had to be decoded.
   std::string_view Keep(std::string_view text) {
@@ -180,6 +186,7 @@ class BodyReader {
       frame.key = Keep(name);
     }
     if (!keys_.emplace(frame.id, frame.key).second) return DuplicateKey(Path());
+    if (keys_.size() > kJsonElementsMax) return TooManyElements(kJsonElementsMax);
     if (frame.kind == Frame::Kind::kObject && !is_ignoring_) {
       if (frame.count++ > 0) text_ += ',';
       AppendJsonString(name, text_);
@@ -192,6 +199,7 @@ class BodyReader {
   Slot NextSlot() {
     Frame& frame = frames_.back();
     if (frame.kind == Frame::Kind::kList) ++frame.count;
+    if (frame.kind != Frame::Kind::kMessage) ++elements_;
     if (frame.kind != Frame::Kind::kMap)
       return {frame.field != nullptr ? frame.message : nullptr, frame.field};
     Message* const entry = frame.field->reflection->AddMessage(frame.message, frame.field->field);
@@ -232,6 +240,7 @@ class BodyReader {
 
   absl::Status BeginObject() {
     if (frames_.empty()) {
+      if (rules_.list != nullptr) return WrongBody();
       frames_.push_back(
           {.kind = Frame::Kind::kMessage, .message = &message_, .plan = &plan_, .id = ++last_id_});
       return absl::OkStatus();
@@ -263,7 +272,11 @@ class BodyReader {
   }
 
   absl::Status BeginArray() {
-    if (frames_.empty()) return Wrong("must be a JSON object");
+    if (frames_.empty()) {
+      if (rules_.list == nullptr) return WrongBody();
+      frames_.push_back({.kind = Frame::Kind::kList, .message = &message_, .field = rules_.list});
+      return absl::OkStatus();
+    }
     if (IsInText()) {
       NextInText();
       PushText(Frame::Kind::kArray);
@@ -284,6 +297,11 @@ class BodyReader {
   bool End(char bracket) {
     const bool was_in_text = IsInText();
     frames_.pop_back();
+    // What has been read of an array's element is not needed for the next.
+    if (frames_.size() == 1 && frames_.front().kind == Frame::Kind::kList) {
+      keys_.clear();
+      kept_.clear();
+    }
     if (!was_in_text) return true;
     AppendToText({&bracket, 1});
     if (!IsInText() && !is_ignoring_) SetJson(text_slot_, std::move(text_));
@@ -294,7 +312,7 @@ class BodyReader {
   // it.
   template <typename Set>
   absl::Status Scalar(Set set) {
-    if (frames_.empty()) return Wrong("must be a JSON object");
+    if (frames_.empty()) return WrongBody();
     const bool is_whole = IsWhole();
     const Slot slot = NextSlot();
     if (slot.message == nullptr) return absl::OkStatus();
@@ -354,6 +372,7 @@ class BodyReader {
   std::string part_;              // of a key, string or number, so far
   std::deque<std::string> kept_;  // owns keys that had escapes
   uint32_t last_id_ = 0;
+  size_t elements_ = 0;  // of lists and maps so far
   // One set for the members of all objects whose members are not fields: no table per object.
   absl::flat_hash_set<std::pair<uint32_t, std::string_view>> keys_;
 
@@ -400,14 +419,15 @@ absl::Status ReadQuery(const Route& route, std::string_view query, Message& requ
     RETURN_IF_ERROR(AppendPercentDecoded(parameter.substr(0, equals), PlusSign::kIsSpace,
                                          "A query parameter's name", name));
     const auto path = route.has_body ? std::nullopt : ResolvePath(*route.request_plan, name);
-    if (!path) {
-      if (route.rest->ignore_unknown_query()) continue;
-      return UnknownField(name);
-    }
-    if (!seen.insert(*path).second) return DuplicateKey(name);
+    const bool is_new = path && seen.insert(*path).second;
+    if (!is_new && route.rest->ignore_unknown_query()) continue;
+    if (!path) return UnknownField(name);
+    if (!is_new) return DuplicateKey(name);
     std::string value;
-    RETURN_IF_ERROR(AppendPercentDecoded(parameter.substr(std::min(equals + 1, parameter.size())),
-                                         PlusSign::kIsSpace, name, value));
+    // No time has a space, and the offset's sign is often sent as it is.
+    const auto plus = path->back()->kind == Kind::kTimestamp ? PlusSign::kIsPlus : PlusSign::kIsSpace;
+    RETURN_IF_ERROR(
+        AppendPercentDecoded(parameter.substr(std::min(equals + 1, parameter.size())), plus, name, value));
     RETURN_IF_ERROR(SetPath(*path, value, request));
   }
   return absl::OkStatus();
@@ -423,12 +443,21 @@ absl::Status ReadRequest(const Match& match, std::string_view query, std::option
   }
   RETURN_IF_ERROR(ReadQuery(route, query, request));
   const std::string_view text = body.value_or("");
-  if (!route.has_body) return text.empty() ? absl::OkStatus() : BodyUnexpected();
-  if (text.empty()) return BodyMissing();
-  return ReadBody(
-      *route.request_plan, text,
-      {.bound_by_path = route.variables, .ignore_unknown_fields = route.rest->ignore_unknown_fields()},
-      request);
+  // Where unknown fields are ignored, so is a body that none is looked for in: clients send {}.
+  if (!route.has_body) {
+    return text.empty() || route.rest->ignore_unknown_fields() ? absl::OkStatus() : BodyUnexpected();
+  }
+  if (text.empty()) return BodyMissing(route.takes_array());
+  BodyReader::Rules rules{.ignore_unknown_fields = route.rest->ignore_unknown_fields()};
+  const FieldPlan* field = route.body_field;
+  if (field == nullptr) {
+    rules.bound_by_path = route.variables;
+  } else if (route.takes_array()) {
+    rules.list = field;
+  } else {
+    return ReadBody(*field->message, text, rules, MessageOf({&request, field}));
+  }
+  return ReadBody(*route.request_plan, text, rules, request);
 }
 
 absl::Status ReadJson(const MessagePlan& plan, std::string_view json, Message& message) {

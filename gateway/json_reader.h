@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string_view>
 
@@ -13,17 +14,23 @@ namespace verdict::gateway {
 // Objects and arrays nest at most this deep in a body.
 inline constexpr int kJsonDepthMax = 32;
 
+// Elements of lists and members of maps in a body; and members that no field has in one object of it, or in
+// one element of an array body. An empty element takes three bytes of JSON, and a message in memory some
+// hundred; a member's name must be known until its object ends.
+inline constexpr size_t kJsonElementsMax = 100'000;
+
 // Fills `request`, an empty message of the route's request type, from what the path, the query and the body
 // of a request say. `query` stands after the '?', undecoded; `body` is nullopt or empty when there is none.
 //
-// Strict: whatever is not exactly one JSON object of known members, each once and of its field's type, is
-// refused, and so are unknown or repeated query parameters (as far as the route's rules do not ignore them).
-// A null member equals an absent one. What values may be is for the services to check, by the fields' rules.
-// The time taken is linear in the length of the input, whatever it says.
+// Strict: whatever is not exactly one JSON object (or array of objects, where the route takes that) of known
+// members, each once and of its field's type, is refused, and so are unknown or repeated query parameters (as
+// far as the route's rules do not ignore them). A null member equals an absent one. What values may be is for
+// the services to check, by the fields' rules. The time taken is linear in the length of the input, whatever
+// it says.
 //
-// INVALID_JSON (with the byte offset), DUPLICATE_KEY, UNKNOWN_FIELD, INVALID_TEXT (U+0000), VALIDATION_ERROR
-// (a value of another type; a violation names the field), BAD_REQUEST (escapes of the query; a body where
-// there is none).
+// INVALID_JSON (with the byte offset), BODY_TOO_LARGE (more than kJsonElementsMax), DUPLICATE_KEY,
+// UNKNOWN_FIELD, INVALID_TEXT (U+0000), VALIDATION_ERROR (a value of another type; a violation names the
+// field), BAD_REQUEST (escapes of the query; a body where there is none).
 absl::Status ReadRequest(const Match& match, std::string_view query, std::optional<std::string_view> body,
                          google::protobuf::Message& request);
 

@@ -587,7 +587,7 @@ TEST_CASE("the documented bodies are read") {
   CHECK(request.has_thumbs_up());
   CHECK(request.metadata() == R"({"channel":"web","n":[1]})");
   CHECK_FALSE(request.has_judge_id());
-  CHECK(request.score_direction() == feedback::v1::SCORE_DIRECTION_TOO_HIGH);
+  CHECK(request.score_direction() == types::v1::SCORE_DIRECTION_TOO_HIGH);
   CHECK(request.criteria_feedback().at("clarity").expected_score() == 4.0);
   CHECK_FALSE(request.created_by().has_name());
 

@@ -45,6 +45,12 @@ bool PutInteger(Slot slot, std::string_view number,
   return value && Put(slot, set, add, *value);
 }
 
+bool PutTime(Slot slot, const std::optional<google::protobuf::Timestamp>& time) {
+  if (!time) return false;
+  MessageOf(slot).CopyFrom(*time);
+  return true;
+}
+
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // Whether the text is a number as JSON spells it.
@@ -162,6 +168,11 @@ bool SetNumber(Slot slot, std::string_view number) {
       const auto value = ParseDouble(number);
       return value && Put(slot, &Reflection::SetDouble, &Reflection::AddDouble, *value);
     }
+    case Kind::kTimestamp: {
+      if (!slot.field->rule->epoch_seconds()) return false;
+      const auto seconds = ParseDouble(number);
+      return seconds && PutTime(slot, TimestampOf(*seconds));
+    }
     default:
       return false;
   }
@@ -180,12 +191,8 @@ bool SetString(Slot slot, std::string_view text) {
       return number != slot.field->enumeration->number_of.end() &&
              Put(slot, &Reflection::SetEnumValue, &Reflection::AddEnumValue, number->second);
     }
-    case Kind::kTimestamp: {
-      const auto time = ParseTimestamp(text);
-      if (!time) return false;
-      MessageOf(slot).CopyFrom(*time);
-      return true;
-    }
+    case Kind::kTimestamp:
+      return PutTime(slot, ParseTimestamp(text));
     default:
       return false;
   }
@@ -195,10 +202,13 @@ bool SetFromText(Slot slot, std::string_view text) {
   switch (slot.field->kind) {
     case Kind::kString:
     case Kind::kEnum:
-    case Kind::kTimestamp:
       return SetString(slot, text);
-    case Kind::kBool:
-      return (text == "true" || text == "false") && SetBool(slot, text == "true");
+    case Kind::kTimestamp:
+      return SetString(slot, text) || PutTime(slot, ParseDate(text));
+    case Kind::kBool: {
+      const bool is_true = text == "true" || text == "True";  // as Python spells it
+      return (is_true || text == "false" || text == "False") && SetBool(slot, is_true);
+    }
     default:
       return IsNumber(text) && SetNumber(slot, text);
   }
@@ -224,7 +234,8 @@ std::string Expectation(const FieldPlan& field) {
     case Kind::kEnum:
       return absl::StrCat("must be one of: ", field.enumeration->names);
     case Kind::kTimestamp:
-      return "must be a time such as 2026-05-29T20:54:19.746Z";
+      return absl::StrCat("must be a time such as 2026-05-29T20:54:19.746Z",
+                          field.rule->epoch_seconds() ? ", or seconds since 1970" : "");
     case Kind::kJson:
     case Kind::kMessage:
       return "must be an object";

@@ -42,7 +42,8 @@ bool SetBool(Slot slot, bool value);
 bool SetNumber(Slot slot, std::string_view number);
 bool SetString(Slot slot, std::string_view text);
 
-// The same from a path or a query, where every value is text.
+// The same from a path or a query, where every value is text; a time may be a date there: its midnight in
+// UTC.
 bool SetFromText(Slot slot, std::string_view text);
 
 // Sets a `json` field.

@@ -1,8 +1,10 @@
 #include "gateway/json_writer.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 #include <google/protobuf/timestamp.pb.h>
 
@@ -89,15 +91,22 @@ void AppendValue(const FieldPlan& plan, const Message& message, int index, std::
   }
 }
 
+// By key: the message has no order of its own that would be the same the next time.
 void AppendMap(const FieldPlan& plan, const Message& message, std::string& out) {
-  const int size = plan.reflection->FieldSize(message, plan.field);
+  std::vector<const Message*> entries;
+  for (int i = 0; i < plan.reflection->FieldSize(message, plan.field); ++i) {
+    entries.push_back(&plan.reflection->GetRepeatedMessage(message, plan.field, i));
+  }
+  std::string scratch;
+  std::ranges::sort(entries, {}, [&](const Message* entry) -> std::string_view {
+    return GetString(*plan.map_key, *entry, kSingular, scratch);
+  });
   out += '{';
-  for (int i = 0; i < size; ++i) {
-    if (i > 0) out += ',';
-    const Message& entry = plan.reflection->GetRepeatedMessage(message, plan.field, i);
-    AppendValue(*plan.map_key, entry, kSingular, out);
+  for (const Message* entry : entries) {
+    if (entry != entries.front()) out += ',';
+    AppendValue(*plan.map_key, *entry, kSingular, out);
     out += ':';
-    AppendValue(*plan.map_value, entry, kSingular, out);
+    AppendValue(*plan.map_value, *entry, kSingular, out);
   }
   out += '}';
 }
@@ -111,9 +120,15 @@ void AppendElements(const FieldPlan& plan, const Message& message, std::string& 
   }
 }
 
+// Whether the message sets the field.
+bool IsSet(const FieldPlan& plan, const Message& message) {
+  return plan.field->is_repeated() ? plan.reflection->FieldSize(message, plan.field) > 0
+                                   : plan.reflection->HasField(message, plan.field);
+}
+
 // Whether the field shows.
 bool Shows(const FieldPlan& plan, const Message& message) {
-  if (plan.field->is_repeated()) return true;
+  if (plan.field->is_repeated()) return plan.is_list() || IsSet(plan, message);
   const Reflection& reflection = *plan.reflection;
   switch (plan.kind) {
     case Kind::kEnum:
@@ -199,7 +214,14 @@ void AppendResponse(const Route& route, const Message& response, std::string& ou
 }
 
 void ResponseStream::Append(const Message& response, std::string& out) {
-  const FieldPlan& items = *route_.stream_into;
+  const FieldPlan& items = *route_.items;
+  if (route_.answers_lines()) {
+    for (int i = 0; i < items.reflection->FieldSize(response, items.field); ++i) {
+      AppendValue(items, response, i, out);
+      out += '\n';
+    }
+    return;
+  }
   if (!has_begun_) {
     has_begun_ = true;
     out += '{';
@@ -208,19 +230,20 @@ void ResponseStream::Append(const Message& response, std::string& out) {
     out += '[';
   } else {
     for (const FieldPlan& field : route_.response_plan->fields) {
-      if (&field == &items || !field.reflection->HasField(response, field.field)) continue;
+      if (&field == &items || !IsSet(field, response)) continue;
       trailer_ += ',';
       trailer_ += field.key;
       AppendField(field, response, trailer_);
     }
   }
-  if (items.reflection->FieldSize(response, items.field) == 0) return;
+  if (!IsSet(items, response)) return;
   if (has_items_) out += ',';
   has_items_ = true;
   AppendElements(items, response, out);
 }
 
 void ResponseStream::Finish(std::string& out) {
+  if (route_.answers_lines()) return;
   out += ']';
   out += trailer_;
   out += '}';

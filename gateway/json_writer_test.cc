@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include <catch2/catch.hpp>
 
@@ -18,7 +19,7 @@ TEST_CASE("an empty message shows what cannot be absent") {
       ToJson(**plans.Make(*Everything::descriptor()), Everything()) ==
       R"({"text":"","flag":false,"int32":0,"int64":0,"uint32":0,"uint64":0,"number":0,)"
       R"("texts":[],"int64s":[],"colours":[],"times":[],"children":[],"objects":[],"flags":[],"numbers":[],)"
-      R"("words":{},"by_name":{},"colour_of":{}})");
+      R"("epochs":[]})");
   CHECK(ToJson(**plans.Make(*testing::Empty::descriptor()), testing::Empty()) == "{}");
 }
 
@@ -64,6 +65,51 @@ TEST_CASE("what JSON has no word for is left out") {
   message.set_number(std::numeric_limits<double>::infinity());
   const std::string json = ToJson(plan, message);
   CHECK_THAT(json, !Catch::Contains("\"colour\":") && !Catch::Contains("number\":"));
+}
+
+TEST_CASE("maps are sorted by key, whatever order they were filled in") {
+  JsonPlans plans;
+  const MessagePlan& plan = **plans.Make(*Everything::descriptor());
+  Everything message;
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    const std::string key = absl::StrCat(10 + (i * 37) % 90, i < 90 ? "" : "\xC3\xA9", i);
+    (*message.mutable_words())[key] = "";
+  }
+  std::map<std::string, std::string> sorted(message.words().begin(), message.words().end());
+  for (const auto& [key, value] : sorted)
+    absl::StrAppend(&expected, expected.empty() ? "" : ",", "\"", key, "\":\"\"");
+  CHECK_THAT(ToJson(plan, message), Catch::Contains("\"words\":{" + expected + "}"));
+}
+
+TEST_CASE("a list that is the answer is a bare array") {
+  const RouteTable routes = ContractRoutes();
+  const Route& route = *routes.Find("POST", "/spans").route;
+  feedback::v1::CreateSpansResponse response;
+  std::string json;
+  AppendResponse(route, response, json);
+  CHECK(json == "[]");
+  for (const char* id : {"a", "b"}) response.add_spans()->set_id(id);
+  json.clear();
+  AppendResponse(route, response, json);
+  CHECK(json == R"([{"id":"a","trace_id":"","name":""},{"id":"b","trace_id":"","name":""}])");
+}
+
+TEST_CASE("the messages of a stream become lines, one an item") {
+  const RouteTable routes = ContractRoutes();
+  const Route& route = *routes.Find("GET", "/projects/p/feedback").route->alternative;
+  ResponseStream stream(route);
+  std::string json;
+  aggregator::v1::ExportFeedbackResponse page;
+  stream.Append(page, json);
+  CHECK(json.empty());
+  page.add_items()->set_id("1");
+  page.add_items()->set_reason("a\nb");
+  stream.Append(page, json);
+  stream.Append(page, json);
+  stream.Finish(json);
+  const std::string lines = "{\"id\":\"1\"}\n{\"id\":\"\",\"reason\":\"a\\nb\"}\n";
+  CHECK(json == lines + lines);
 }
 
 TEST_CASE("a route shows its response_body") {

@@ -22,8 +22,11 @@
 #include "gateway/route_table.h"
 #include "gateway/transcoder.h"
 #include "verdict/aggregator/v1/aggregator_service.pb.h"
+#include "verdict/feedback/v1/evaluation_service.pb.h"
 #include "verdict/feedback/v1/feedback_service.pb.h"
+#include "verdict/feedback/v1/judge_service.pb.h"
 #include "verdict/feedback/v1/prompt_service.pb.h"
+#include "verdict/feedback/v1/span_service.pb.h"
 #include "verdict/token/v1/token_service.pb.h"
 
 namespace verdict::gateway {
@@ -46,6 +49,9 @@ absl::Status Run(const GatewayConfig& config, process::Signals& signals) {
       token::v1::MintTokenRequest::descriptor()->file()->service(0),
       feedback::v1::RedeemTokenRequest::descriptor()->file()->service(0),
       feedback::v1::GetPromptRequest::descriptor()->file()->service(0),
+      feedback::v1::CreateSpansRequest::descriptor()->file()->service(0),
+      feedback::v1::GetJudgeRequest::descriptor()->file()->service(0),
+      feedback::v1::RecordEvaluationRequest::descriptor()->file()->service(0),
       aggregator::v1::GetEntityFeedbackRequest::descriptor()->file()->service(0),
   };
   ASSIGN_OR_RETURN(const RouteTable routes, RouteTable::Build(services));

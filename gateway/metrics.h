@@ -40,6 +40,8 @@ class Metrics {
   metrics::Counter& connections_refused =
       registry_.Counter("verdict_gateway_connections_refused_total",
                         "Connections closed at once, because there were too many.");
+  metrics::Gauge& body_bytes =
+      registry_.Gauge("verdict_gateway_body_bytes", "Bytes of bodies that requests hold in memory.");
   metrics::Counter& bytes_received =
       registry_.Counter("verdict_gateway_received_bytes_total", "Bytes read from clients.");
   metrics::Counter& bytes_sent =

@@ -31,11 +31,17 @@ constexpr std::string_view kDescription =
     "and session.\n\n"
     "Texts are UTF-8 without U+0000; `x-max-bytes` limits their length in bytes. A member that is null "
     "equals "
-    "an absent one. Bodies nest at most 32 deep. Answers leave out what has no value, and may gain "
+    "an absent one. Bodies nest at most 32 deep, and have at most 100,000 elements of lists and maps. "
+    "Answers "
+    "leave out what has no value, and may gain "
     "members.\n\n"
     "Every error is a problem document (RFC 9457) whose `code` is stable. Every answer carries "
     "`X-Request-Id`, "
     "the caller's own where it sends a sane one.";
+
+constexpr std::string_view kBody = "At most 256 KiB.";
+constexpr std::string_view kIngestBody =
+    "At most 4 MiB. `Content-Encoding: gzip` is taken too, of what is at most 16 MiB when inflated.";
 
 // How a reason's problem document looks; what the gateway itself would answer.
 value ProblemExample(Reason reason) {
@@ -129,7 +135,11 @@ class Document {
       : routes_(routes), comments_(comments), schemas_(comments) {}
 
   absl::StatusOr<std::string> Make() {
-    for (const Route* route : routes_.routes()) schemas_.AddRequest(*route);
+    std::set<const Route*> alternatives;
+    for (const Route* route : routes_.routes()) {
+      schemas_.AddRequest(*route);
+      alternatives.insert(route->alternative.get());
+    }
     object paths;
     array tags;
     const google::protobuf::ServiceDescriptor* service = nullptr;
@@ -138,6 +148,7 @@ class Document {
         service = route->method->service();
         tags.push_back(object{{"name", service->name()}, {"description", comments_.Of(*service)}});
       }
+      if (alternatives.contains(route)) continue;
       ASSIGN_OR_RETURN(object operation, Operation(*route));
       value& path = paths[route->path_template];
       if (path.is_null()) path = object();
@@ -165,10 +176,17 @@ class Document {
  private:
   absl::StatusOr<object> Operation(const Route& route) {
     const std::string comment = comments_.Of(*route.method);
+    std::string description = comment;
+    if (const Route* other = route.alternative.get(); other != nullptr) {
+      absl::StrAppend(
+          &description,
+          other->answers_lines() ? "\n\nWith `Accept: application/x-ndjson`: " : "\n\nWith an array: ",
+          comments_.Of(*other->method));
+    }
     object operation{{"operationId", route.method->name()},
                      {"tags", {route.method->service()->name()}},
                      {"summary", comment.substr(0, comment.find(". "))},
-                     {"description", comment},
+                     {"description", description},
                      {"security", Security(route)}};
     array parameters;
     for (const FieldPath& path : route.variables) parameters.push_back(Parameter(path, "path", true));
@@ -183,7 +201,8 @@ class Document {
     if (!parameters.empty()) operation["parameters"] = std::move(parameters);
     if (route.has_body) {
       operation["requestBody"] = {{"required", true},
-                                  {"content", {{"application/json", {{"schema", schemas_.OfBody(route)}}}}}};
+                                  {"description", route.rest->ingest() ? kIngestBody : kBody},
+                                  {"content", {{"application/json", {{"schema", BodySchema(route)}}}}}};
     }
     ASSIGN_OR_RETURN(operation["responses"], Responses(route));
     return operation;
@@ -226,21 +245,47 @@ class Document {
     }
   }
 
+  object BodySchema(const Route& route) {
+    object schema = schemas_.OfBody(route);
+    if (route.alternative == nullptr) return schema;
+    return {{"oneOf", {std::move(schema), schemas_.OfBody(*route.alternative)}}};
+  }
+
+  object AnswerSchema(const Route& route) {
+    if (route.answers_lines()) return schemas_.Ref(*route.items->message);
+    return route.response_body ? schemas_.OfField(*route.response_body) : schemas_.Ref(*route.response_plan);
+  }
+
+  // By media type.
+  object AnswerContent(const Route& route) {
+    object content;
+    object schema = AnswerSchema(route);
+    const Route* other = route.alternative.get();
+    if (other != nullptr && other->answers_lines()) {
+      content["application/x-ndjson"] = {{"schema", AnswerSchema(*other)}};
+    } else if (other != nullptr) {
+      schema = {{"oneOf", {std::move(schema), AnswerSchema(*other)}}};
+    }
+    content[route.answers_lines() ? "application/x-ndjson" : "application/json"] = {
+        {"schema", std::move(schema)}};
+    return content;
+  }
+
   object Success(const Route& route) {
     object headers{{"X-Request-Id", HeaderRef("X-Request-Id")}};
     if (route.rest->idempotency_key()) headers["Idempotent-Replayed"] = HeaderRef("Idempotent-Replayed");
     object response{{"description", comments_.Of(*route.method->output_type())},
                     {"headers", std::move(headers)}};
-    if (!route.answers_nothing()) {
-      object schema =
-          route.response_body ? schemas_.OfField(*route.response_body) : schemas_.Ref(*route.response_plan);
-      response["content"] = {{"application/json", {{"schema", std::move(schema)}}}};
-    }
+    if (!route.answers_nothing()) response["content"] = AnswerContent(route);
     return response;
   }
 
   absl::StatusOr<object> Responses(const Route& route) {
-    ASSIGN_OR_RETURN(const std::set<Reason> reasons, ReasonsOf(route));
+    ASSIGN_OR_RETURN(std::set<Reason> reasons, ReasonsOf(route));
+    if (route.alternative != nullptr) {
+      ASSIGN_OR_RETURN(const std::set<Reason> more, ReasonsOf(*route.alternative));
+      reasons.insert(more.begin(), more.end());
+    }
     std::map<int, std::set<Reason>> by_status;
     for (const Reason reason : reasons) by_status[RuleOf(reason).http_status()].insert(reason);
     object responses{{route.answers_nothing() ? "204" : "200", Success(route)}};

@@ -35,16 +35,19 @@ bool IsSetByPath(const Route& route, const FieldPlan& field) {
       route.variables, [&](const FieldPath& path) { return path.size() == 1 && path.front() == &field; });
 }
 
-// Fields without presence stand in every answer, but for enums, which are left out when they have no value.
+// Fields without presence stand in every answer, but for enums and maps, which are left out when they have no
+// value.
 bool IsAlwaysShown(const FieldPlan& field) {
-  return field.field->is_repeated() ||
-         (!field.field->has_presence() && field.kind != Kind::kEnum && field.kind != Kind::kJson);
+  return field.is_list() || (!field.is_map() && !field.field->has_presence() && field.kind != Kind::kEnum &&
+                             field.kind != Kind::kJson);
 }
 
 }  // namespace
 
 void SchemaSet::AddRequest(const Route& route) {
-  if (route.has_body) AddRequestMessage(*route.request_plan, !route.rest->ignore_unknown_fields());
+  if (!route.has_body) return;
+  AddRequestMessage(route.body_field != nullptr ? *route.body_field->message : *route.request_plan,
+                    !route.rest->ignore_unknown_fields());
 }
 
 void SchemaSet::AddRequestMessage(const MessagePlan& message, bool is_strict) {
@@ -114,7 +117,11 @@ object SchemaSet::OfValue(const FieldPlan& field) {
     case Kind::kEnum:
       return EnumRef(field);
     case Kind::kTimestamp:
-      return {{"type", "string"}, {"format", "date-time"}};
+      schema = {{"type", "string"}, {"format", "date-time"}};
+      if (rule.epoch_seconds()) {
+        schema = {{"oneOf", {schema, {{"type", "number"}, {"description", "Seconds since 1970."}}}}};
+      }
+      return schema;
     case Kind::kMessage:
       return Ref(*field.message);
   }
@@ -160,6 +167,9 @@ object SchemaSet::OfMessage(const MessagePlan& message, const Route* body_of) {
   return schema;
 }
 
-object SchemaSet::OfBody(const Route& route) { return OfMessage(*route.request_plan, &route); }
+object SchemaSet::OfBody(const Route& route) {
+  if (route.body_field == nullptr) return OfMessage(*route.request_plan, &route);
+  return route.takes_array() ? OfField(*route.body_field) : Ref(*route.body_field->message);
+}
 
 }  // namespace verdict::gateway

@@ -26,7 +26,7 @@ class SchemaSet {
   // The schema of a field's values, with all that the contract says of them.
   boost::json::object OfField(const FieldPlan& field);
 
-  // The schema of the route's body: the request, without what its path sets.
+  // The schema of the route's body: the field that it is, or the request without what its path sets.
   boost::json::object OfBody(const Route& route);
 
   // All schemas that were referred to, by their names.

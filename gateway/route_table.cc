@@ -72,20 +72,78 @@ absl::StatusOr<std::unique_ptr<Route>> MakeRoute(const MethodDescriptor& method,
   route->response = MessageFactory::generated_factory()->GetPrototype(method.output_type());
   ASSIGN_OR_RETURN(route->request_plan, plans.Make(*method.input_type()));
   ASSIGN_OR_RETURN(route->response_plan, plans.Make(*method.output_type()));
-  if (!rule.body().empty() && rule.body() != "*") return Unservable(method, "its body is neither * nor none");
   route->has_body = !rule.body().empty();
+  if (route->has_body && rule.body() != "*") {
+    route->body_field = route->request_plan->Find(rule.body());
+    if (route->body_field == nullptr || route->body_field->kind != FieldPlan::Kind::kMessage ||
+        route->body_field->is_map()) {
+      return Unservable(method, "its body is neither * nor a message nor a list of them");
+    }
+  }
   if (!rule.response_body().empty()) {
     route->response_body = route->response_plan->Find(rule.response_body());
     if (route->response_body == nullptr) return Unservable(method, "its response_body is no field");
   }
   if (method.client_streaming()) return Unservable(method, "requests cannot be streamed");
+  if (route->answers_lines() && !method.server_streaming())
+    return Unservable(method, "only streams have lines");
   if (method.server_streaming()) {
-    route->stream_into = route->response_plan->Find(route->rest->stream_into());
-    if (route->stream_into == nullptr || !route->stream_into->is_list()) {
-      return Unservable(method, "stream_into does not name its list");
+    route->items = route->response_plan->Find(route->answers_lines() ? route->rest->ndjson()
+                                                                     : route->rest->stream_into());
+    if (route->items == nullptr || !route->items->is_list()) {
+      return Unservable(method, "neither stream_into nor ndjson names its list");
+    }
+    if (route->answers_lines() && route->items->kind != FieldPlan::Kind::kMessage) {
+      return Unservable(method, "its lines would be no objects");
     }
   }
   return route;
+}
+
+// The one of two that takes objects, or answers documents.
+bool IsPlain(const Route& route) { return !route.takes_array() && !route.answers_lines(); }
+
+// What is looked at before it is known which of two routes a request is for.
+std::string EarlyRules(const Route& route) {
+  options::v1::RestRule rest = *route.rest;
+  for (auto* later : {rest.mutable_stream_into(), rest.mutable_ndjson()}) later->clear();
+  rest.clear_reasons();
+  return absl::StrCat(route.auth->SerializeAsString(), "/", rest.SerializeAsString());
+}
+
+// Whether each request for one of the two, which have the same verb and path, can be told from those for the
+// other.
+bool AreDistinct(const Route& a, const Route& b) {
+  if (a.alternative || b.alternative || IsPlain(a) == IsPlain(b)) return false;
+  const Route& other = IsPlain(a) ? b : a;
+  const bool by_body = other.takes_array() && a.has_body && b.has_body;
+  const bool by_accept = other.answers_lines() && a.verb == "GET" && !a.has_body && !b.has_body;
+  return by_body != by_accept && EarlyRules(a) == EarlyRules(b);
+}
+
+absl::Status AddToPath(std::unique_ptr<Route> route, PathRoutes& path) {
+  path.cors = path.cors || route->rest->cors();
+  const auto known =
+      std::ranges::find(path.routes, route->verb, [](const auto& other) { return other->verb; });
+  if (known == path.routes.end()) {
+    path.routes.push_back(std::move(route));
+  } else if (!AreDistinct(*route, **known)) {
+    return Unservable(*route->method, absl::StrCat("its route is that of ", (*known)->method->full_name()));
+  } else {
+    if (IsPlain(*route)) std::swap(route, *known);
+    (*known)->alternative = std::move(route);
+  }
+
+  std::set<std::string_view> verbs;
+  for (const auto& each : path.routes) verbs.insert(each->verb);
+  if (verbs.contains("GET")) verbs.insert("HEAD");
+  if (path.cors) verbs.insert("OPTIONS");
+  path.allow.clear();
+  for (const std::string_view verb : verbs) {
+    if (!path.allow.empty()) path.allow += ", ";
+    path.allow += verb;
+  }
+  return absl::OkStatus();
 }
 
 bool NeedsDecoding(std::string_view text) {
@@ -135,6 +193,7 @@ absl::Status RouteTable::Add(const MethodDescriptor& method) {
       if (!field || !bound.insert(*field).second) {
         return Unservable(method, absl::StrCat(std::string(segment), " is not a field that a path can set"));
       }
+      if (field->front() == route->body_field) return Unservable(method, "its path sets what its body is");
       route->variables.push_back(*field);
       next = &node->variable;
     } else if (segment.empty() || segment.find_first_of("{}*:%") != std::string_view::npos) {
@@ -147,24 +206,8 @@ absl::Status RouteTable::Add(const MethodDescriptor& method) {
   }
 
   if (!node->path) node->path.emplace();
-  PathRoutes& path = *node->path;
-  std::set<std::string_view> verbs = {route->verb};
-  for (const auto& other : path.routes) {
-    if (!verbs.insert(other->verb).second) {
-      return Unservable(method, absl::StrCat("its route is that of ", other->method->full_name()));
-    }
-  }
-  path.cors = path.cors || route->rest->cors();
-  if (verbs.contains("GET")) verbs.insert("HEAD");
-  if (path.cors) verbs.insert("OPTIONS");
-  path.allow.clear();
-  for (const std::string_view verb : verbs) {
-    if (!path.allow.empty()) path.allow += ", ";
-    path.allow += verb;
-  }
   routes_.push_back(route.get());
-  path.routes.push_back(std::move(route));
-  return absl::OkStatus();
+  return AddToPath(std::move(route), *node->path);
 }
 
 const PathRoutes* RouteTable::Search(const Node& node, std::string_view rest, Match& match) {

@@ -21,27 +21,35 @@ namespace verdict::gateway {
 // One REST route: a binding of `google.api.http` on an RPC. Lives as long as its RouteTable.
 struct Route {
   const google::protobuf::MethodDescriptor* method = nullptr;
-  std::string rpc = {};                      // "/verdict.token.v1.TokenService/MintToken", as gRPC spells it
-  std::string_view verb = {};                // GET, POST, PUT, PATCH or DELETE
-  std::string path_template = {};            // as in the contract
-  std::vector<FieldPath> variables = {};     // what the path's variables set, in their order
-  bool has_body = false;                     // the body is the message, but for what the path sets
+  std::string rpc = {};                   // "/verdict.token.v1.TokenService/MintToken", as gRPC spells it
+  std::string_view verb = {};             // GET, POST, PUT, PATCH or DELETE
+  std::string path_template = {};         // as in the contract
+  std::vector<FieldPath> variables = {};  // what the path's variables set, in their order
+  bool has_body = false;
+  const FieldPlan* body_field = nullptr;  // what the body is; null: the message, but for what the path sets
   const FieldPlan* response_body = nullptr;  // what the answer shows; null: the whole message
-  const FieldPlan* stream_into = nullptr;    // of a streamed RPC: the array
+  const FieldPlan* items = nullptr;          // of a streamed RPC: the list that its messages add to
   const options::v1::AuthRule* auth = nullptr;
   const options::v1::RestRule* rest = nullptr;
   const google::protobuf::Message* request = nullptr;  // prototypes: `request->New(arena)`
   const google::protobuf::Message* response = nullptr;
   const MessagePlan* request_plan = nullptr;
   const MessagePlan* response_plan = nullptr;
+  // Has the same verb and path, and takes the array bodies while this one takes objects, or answers lines of
+  // JSON to those who accept them while this one answers a document. Both have the same rules otherwise.
+  std::unique_ptr<Route> alternative = {};
 
+  // The body is an array of objects, rather than an object.
+  bool takes_array() const { return body_field != nullptr && body_field->is_list(); }
+  // The answer is a stream of objects, a line each, rather than one document.
+  bool answers_lines() const { return !rest->ndjson().empty(); }
   // Answered with 204: the response has nothing to show.
   bool answers_nothing() const { return response_plan->fields.empty(); }
 };
 
 // The routes of one path, and what is true of all of them.
 struct PathRoutes {
-  std::vector<std::unique_ptr<Route>> routes = {};  // one per verb
+  std::vector<std::unique_ptr<Route>> routes = {};  // one per verb, and their alternatives
   std::string allow = {};                           // for the header Allow: "DELETE, GET, HEAD, POST"
   bool cors = false;                                // one of the routes answers browsers of other origins
 };
@@ -67,7 +75,8 @@ class RouteTable {
  public:
   // Collects the routes of the services' RPCs. INTERNAL, with a message for the developer, when the contract
   // cannot be served: an RPC without an auth rule, an admin RPC with a route, two routes that a request could
-  // not tell apart, a template, body or type that is not supported.
+  // not tell apart (but for an object or array body, or a document or lines), a template, body or type that
+  // is not supported.
   static absl::StatusOr<RouteTable> Build(
       std::span<const google::protobuf::ServiceDescriptor* const> services);
 

@@ -28,6 +28,18 @@ TEST_CASE("a request finds the RPC of its method and path") {
       {"DELETE", "/v1/prompts/bot/completions/c1/feedback", "WithdrawCompletionFeedback"},
       {"GET", "/v1/prompts/bot", "GetPrompt"},
       {"GET", "/projects/p/feedback/span/s", "GetEntityFeedback"},
+      {"GET", "/projects/p/feedback/0190", "GetFeedback"},
+      {"DELETE", "/projects/p/feedback/0190", "DeleteFeedback"},
+      {"GET", "/projects/p/feedback", "ListFeedback"},
+      {"DELETE", "/projects/p/users/u%2F1", "EraseUser"},
+      {"POST", "/spans", "CreateSpans"},
+      {"POST", "/projects/p/judges/j/evaluations", "RecordEvaluation"},
+      {"GET", "/projects/p/judges/j/evaluations", "ListJudgeEvaluations"},
+      {"GET", "/projects/p/judges/j/criteria", "GetJudgeCriteria"},
+      {"GET", "/projects/p/spans/s/evaluations", "ListSpanEvaluations"},
+      {"POST", "/signals/projects/p/automations", "CreateJudge"},
+      {"PATCH", "/signals/projects/p/automations/j", "UpdateJudge"},
+      {"POST", "/signals/projects/p/prompts/q/judges/j/link", "LinkJudge"},
   };
   for (const Case& test : cases) {
     INFO(test.method << " " << test.path);
@@ -54,7 +66,32 @@ TEST_CASE("a route knows what the contract says of it") {
   CHECK(ToString(route.variables[1]) == "completion_id");
 
   CHECK(routes.Find("DELETE", "/v1/prompts/bot/completions/c1/feedback").route->answers_nothing());
-  CHECK(routes.Find("GET", "/projects/p/feedback/span/s").route->stream_into->name == "items");
+  CHECK(routes.Find("GET", "/projects/p/feedback/span/s").route->items->name == "items");
+}
+
+TEST_CASE("two RPCs share a route when the request tells which is meant") {
+  const RouteTable contract = ContractRoutes();
+  const Route& record = *contract.Find("POST", "/projects/p/judges/j/evaluations").route;
+  CHECK(record.body_field->name == "evaluation");
+  REQUIRE(record.alternative);
+  CHECK(record.alternative->method->name() == "RecordEvaluations");
+  CHECK(record.alternative->takes_array());
+  CHECK(record.alternative->variables.size() == 2);
+
+  const PathRoutes& feedback = *contract.Find("GET", "/projects/p/feedback").path;
+  CHECK(feedback.allow == "GET, HEAD");
+  REQUIRE(feedback.routes.size() == 1);
+  REQUIRE(feedback.routes[0]->alternative);
+  CHECK(feedback.routes[0]->alternative->method->name() == "ExportFeedback");
+  CHECK(feedback.routes[0]->alternative->answers_lines());
+  CHECK(feedback.routes[0]->alternative->items->name == "items");
+
+  // Whichever of the two the contract names first.
+  const RouteTable routes = TestRoutes();
+  const Route& child = *routes.Find("POST", "/child/a").route;
+  CHECK(child.method->name() == "PutChild");
+  REQUIRE(child.alternative);
+  CHECK(child.alternative->method->name() == "PutChildren");
 }
 
 TEST_CASE("variables are split from the encoded path and decoded one by one") {
@@ -191,7 +228,22 @@ TEST_CASE("a contract that cannot be served stops the gateway") {
       {"WithEmptySegment", "its path has a segment"},
       {"WithAdditionalBinding", "more than one route"},
       {"WithUnknownResponseBody", "response_body is no field"},
-      {"WithStreamIntoNothing", "stream_into does not name its list"},
+      {"WithStreamIntoNothing", "neither stream_into nor ndjson names its list"},
+      {"WithTwoObjects", "its route is that of verdict.gateway.testing.WithTwoObjects.Put"},
+      {"WithTwoArrays", "its route is that of verdict.gateway.testing.WithTwoArrays.Put"},
+      {"WithThreeBodies", "its route is that of verdict.gateway.testing.WithThreeBodies.Put"},
+      {"WithArrayOrNothing", "its route is that of verdict.gateway.testing.WithArrayOrNothing.Put"},
+      {"WithTwoScopes", "its route is that of verdict.gateway.testing.WithTwoScopes.Put"},
+      {"WithTwoLimits", "its route is that of verdict.gateway.testing.WithTwoLimits.Put"},
+      {"WithLinesOfPost", "its route is that of verdict.gateway.testing.WithLinesOfPost.Put"},
+      {"WithLinesOfText", "its lines would be no objects"},
+      {"WithLinesOfNothing", "neither stream_into nor ndjson names its list"},
+      {"WithLinesOfOneMessage", "only streams have lines"},
+      {"WithBodyOfNothing", "neither * nor a message"},
+      {"WithBodyOfText", "neither * nor a message"},
+      {"WithBodyOfTime", "neither * nor a message"},
+      {"WithBodyOfMap", "neither * nor a message"},
+      {"WithBodyInPath", "its path sets what its body is"},
       {"WithStreamedRequests", "requests cannot be streamed"},
       {"WithBytes", "HasBytes.data: bytes has no JSON form"},
       {"WithNumberedMap", "HasNumberedMap.words: message has no JSON form"},

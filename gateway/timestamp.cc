@@ -1,6 +1,7 @@
 #include "gateway/timestamp.h"
 
 #include <chrono>
+#include <cmath>
 
 namespace verdict::gateway {
 namespace {
@@ -120,6 +121,27 @@ std::optional<Timestamp> ParseTimestamp(std::string_view text) {
   Timestamp timestamp;
   timestamp.set_seconds(time.time_since_epoch().count());
   timestamp.set_nanos(nanos);
+  return timestamp;
+}
+
+std::optional<Timestamp> ParseDate(std::string_view text) {
+  constexpr size_t kDateSize = 10;
+  return text.size() == kDateSize ? ParseTimestamp(std::string(text) + "T00:00:00Z") : std::nullopt;
+}
+
+std::optional<Timestamp> TimestampOf(double epoch_seconds) {
+  using std::chrono::microseconds;
+  using std::chrono::seconds;
+  // Before the cast, which is good for 64 bits only; what is no number is in no range.
+  const bool has_year = epoch_seconds >= static_cast<double>(kFirst.time_since_epoch().count()) &&
+                        epoch_seconds < static_cast<double>(kEnd.time_since_epoch().count());
+  if (!has_year) return std::nullopt;
+  const microseconds time(std::llround(epoch_seconds * 1e6));
+  if (time >= kEnd.time_since_epoch()) return std::nullopt;  // rounded up
+  const auto whole = std::chrono::floor<seconds>(time);
+  Timestamp timestamp;
+  timestamp.set_seconds(whole.count());
+  timestamp.set_nanos(static_cast<int>(std::chrono::nanoseconds(time - whole).count()));
   return timestamp;
 }
 

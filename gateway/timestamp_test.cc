@@ -1,5 +1,7 @@
 #include "gateway/timestamp.h"
 
+#include <limits>
+
 #include <catch2/catch.hpp>
 
 namespace verdict::gateway {
@@ -33,6 +35,51 @@ TEST_CASE("times of RFC 3339 are read with any offset and written in UTC") {
   for (const Case& test : cases) {
     INFO(test.read);
     CHECK(Rewritten(test.read) == test.written);
+  }
+}
+
+TEST_CASE("a date is its midnight in UTC") {
+  const auto date = ParseDate("2026-01-31");
+  REQUIRE(date);
+  std::string written;
+  AppendTimestamp(*date, written);
+  CHECK(written == "2026-01-31T00:00:00.000Z");
+  for (const char* text : {"", "2026-02-29", "2026-1-31", "2026-01-3", "20260131", "2026-01-31T",
+                           "2026-01-31 ", "2026-01-31T00:00:00Z", "0000-01-01", "today"}) {
+    INFO(text);
+    CHECK_FALSE(ParseDate(text));
+  }
+}
+
+TEST_CASE("seconds since 1970 are kept to the microsecond, within the years that a time has") {
+  struct Case {
+    double epoch;
+    int64_t seconds;
+    int32_t nanos;
+  };
+  const Case cases[] = {
+      {0, 0, 0},
+      {-0.0, 0, 0},
+      {1795302271.0564847, 1795302271, 56'485'000},
+      {1795302271.999999, 1795302271, 999'999'000},
+      {1795302271.9999998, 1795302272, 0},
+      {-0.25, -1, 750'000'000},
+      {1e-300, 0, 0},
+      {-62135596800, -62135596800, 0},
+      {253402300799, 253402300799, 0},
+  };
+  for (const Case& test : cases) {
+    INFO(test.epoch);
+    const auto time = TimestampOf(test.epoch);
+    REQUIRE(time);
+    CHECK(time->seconds() == test.seconds);
+    CHECK(time->nanos() == test.nanos);
+  }
+  for (const double epoch :
+       {-62135596800.5, -62135596801.0, 253402300800.0, 1795302271056.0 /* milliseconds */, 1e300, -1e300,
+        std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+    INFO(epoch);
+    CHECK_FALSE(TimestampOf(epoch));
   }
 }
 

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include <google/protobuf/arena.h>
-#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 #include <grpcpp/support/proto_buffer_writer.h>
 
@@ -22,6 +21,8 @@
 #include "common/status/grpc_status.h"
 #include "common/status/macros.h"
 #include "gateway/credential.h"
+#include "gateway/errors.h"
+#include "gateway/gzip.h"
 #include "gateway/json_reader.h"
 #include "gateway/json_writer.h"
 
@@ -31,6 +32,7 @@ namespace {
 using google::protobuf::Message;
 
 constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kLines = "application/x-ndjson";
 constexpr std::size_t kEntityTagsMax = 1024;
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
@@ -59,11 +61,36 @@ bool IsJson(std::string_view content_type) {
          });
 }
 
+// Whether one of the header's fields Accept names the lines' media type, with whatever weight.
+bool AcceptsLines(const RequestHead& head) {
+  return std::ranges::any_of(head.fields, [](const auto& field) {
+    if (!absl::EqualsIgnoreCase(View(field.first), "Accept")) return false;
+    const std::vector<absl::string_view> ranges = absl::StrSplit(View(field.second), ',');
+    return std::ranges::any_of(ranges, [](absl::string_view range) {
+      const absl::string_view type = range.substr(0, range.find(';'));
+      return absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(type), View(kLines));
+    });
+  });
+}
+
+bool IsArray(std::string_view json) {
+  const std::size_t first = json.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && json[first] == '[';
+}
+
+bool IsGzip(const RequestHead& head) {
+  return absl::EqualsIgnoreCase(View(head.Field("Content-Encoding").value_or("")), "gzip");
+}
+
 // The body must be what the route reads. One without a type is taken for JSON, and refused when it is not.
 absl::Status CheckContent(const RequestHead& head, const Route& route) {
   if (!head.has_body()) return absl::OkStatus();
-  if (const auto encoding = head.Field("Content-Encoding"); encoding && *encoding != "identity") {
-    return MakeError(errors::v1::REASON_UNSUPPORTED_MEDIA_TYPE, "This route takes no Content-Encoding.");
+  const bool takes_gzip = route.rest->ingest();
+  if (const auto encoding = head.Field("Content-Encoding");
+      encoding && *encoding != "identity" && !(takes_gzip && IsGzip(head))) {
+    return MakeError(errors::v1::REASON_UNSUPPORTED_MEDIA_TYPE,
+                     takes_gzip ? "The only Content-Encoding that this route takes is gzip."
+                                : "This route takes no Content-Encoding.");
   }
   if (const auto type = head.Field("Content-Type"); route.has_body && type && !IsJson(*type)) {
     return MakeError(errors::v1::REASON_UNSUPPORTED_MEDIA_TYPE,
@@ -113,7 +140,10 @@ void AddFieldsOfMetadata(const std::multimap<grpc::string_ref, grpc::string_ref>
 // The error of a call that failed. gRPC's own texts speak of sockets and addresses, and stay inside.
 absl::Status ErrorOf(const grpc::Status& status, const Route& route, const grpc::ClientContext& context) {
   absl::Status error = FromGrpc(status);
-  if (!status.error_details().empty()) return error;  // a service's own
+  if (!status.error_details().empty()) {  // a service's own
+    const bool body_is_field = route.body_field != nullptr && !route.takes_array();
+    return body_is_field ? AboutBody(error, route.body_field->name) : error;
+  }
   const Reason reason = ReasonOf(error);
   if (reason == errors::v1::REASON_INTERNAL) return InternalError(status.error_message());
   if (reason != errors::v1::REASON_UNAVAILABLE) return MakeError(reason, RuleOf(reason).example());
@@ -148,9 +178,9 @@ absl::Status MethodNotAllowed(std::string_view method) {
                    absl::StrCat("This path does not take ", std::string(method), "."));
 }
 
-Response JsonResponse(std::string body, int status = 200) {
+Response JsonResponse(std::string body, int status = 200, std::string_view type = kJson) {
   Response response{.status = status, .body = std::move(body)};
-  response.AddField("Content-Type", kJson);
+  response.AddField("Content-Type", type);
   return response;
 }
 
@@ -197,7 +227,7 @@ Awaitable<void> Transcoder::Handle(Exchange& exchange) {
     exchange.AddField("Allow", "");
     co_return co_await exchange.SendProblem(MethodNotAllowed(head.method));
   }
-  const Match match = routes_.Find(head.method, head.path);
+  Match match = routes_.Find(head.method, head.path);
   if (match.path != nullptr && match.path->cors) {
     for (const auto& [name, value] : cors_.AnswerFields(head.Field("Origin"))) exchange.AddField(name, value);
     if (head.method == "OPTIONS") {
@@ -206,6 +236,10 @@ Awaitable<void> Transcoder::Handle(Exchange& exchange) {
     }
   }
   if (match.route != nullptr) {
+    if (const Route* other = match.route->alternative.get(); other != nullptr && other->answers_lines()) {
+      exchange.AddField("Vary", "Accept");
+      if (AcceptsLines(head)) match.route = other;
+    }
     exchange.set_route(match.route->path_template);
     if (match.route->rest->no_store()) {
       exchange.AddField("Cache-Control", "no-store");
@@ -215,26 +249,41 @@ Awaitable<void> Transcoder::Handle(Exchange& exchange) {
     exchange.AddField("Allow", match.path->allow);
   }
   if (!match.status.ok()) co_return co_await exchange.SendProblem(match.status);
-  co_await HandleRoute(exchange, match);
+  co_await HandleRoute(exchange, std::move(match));
 }
 
-Awaitable<void> Transcoder::HandleRoute(Exchange& exchange, const Match& match) {
-  const Route& route = *match.route;
-  const RequestHead& head = exchange.head();
-  grpc::ClientContext context;
-  absl::Status status = AddMetadata(exchange, route, context);
-  if (status.ok()) status = CheckContent(head, route);
-  if (!status.ok()) co_return co_await exchange.SendProblem(status);
-
-  google::protobuf::Arena arena;
-  Message& request = *route.request->New(&arena);
-  {
-    const auto body = co_await exchange.ReadBody(limits_.body_bytes);
-    if (!body.ok()) co_return co_await exchange.SendProblem(body.status());
-    status = ReadRequest(match, head.query, *body, request);
+// Reads the request into the message that the RPC takes: and the body tells which RPC, where one takes
+// objects and another arrays. What the message was made from is gone when it is sent.
+Awaitable<absl::StatusOr<grpc::ByteBuffer>> Transcoder::ReadMessage(Exchange& exchange, Match& match) const {
+  const bool is_ingest = match.route->rest->ingest();
+  absl::Status held;
+  auto body = co_await exchange.ReadBody(is_ingest ? limits_.ingest_body_bytes : limits_.body_bytes);
+  if (body.ok() && is_ingest && IsGzip(exchange.head())) {
+    body = Gunzip(*body, limits_.inflated_body_bytes);
+    if (body.ok()) held = exchange.HoldBytes(body->size());
   }
-  if (!status.ok()) co_return co_await exchange.SendProblem(status);
+  if (!body.ok()) co_return body.status();
+  if (!held.ok()) co_return held;
 
+  const Route* other = match.route->alternative.get();
+  if (other != nullptr && other->takes_array() && IsArray(*body)) match.route = other;
+  google::protobuf::Arena arena;
+  Message& request = *match.route->request->New(&arena);
+  if (absl::Status status = ReadRequest(match, exchange.head().query, *body, request); !status.ok()) {
+    co_return status;
+  }
+  co_return Serialize(request);
+}
+
+Awaitable<void> Transcoder::HandleRoute(Exchange& exchange, Match match) {
+  grpc::ClientContext context;
+  absl::Status status = AddMetadata(exchange, *match.route, context);
+  if (status.ok()) status = CheckContent(exchange.head(), *match.route);
+  if (!status.ok()) co_return co_await exchange.SendProblem(status);
+  const auto request = co_await ReadMessage(exchange, match);
+  if (!request.ok()) co_return co_await exchange.SendProblem(request.status());
+
+  const Route& route = *match.route;
   const google::protobuf::ServiceDescriptor& service = *route.method->service();
   grpc::GenericStub* stub = backends_.Find(service.file()->package());
   if (stub == nullptr) {
@@ -244,19 +293,19 @@ Awaitable<void> Transcoder::HandleRoute(Exchange& exchange, const Match& match) 
   context.set_deadline(std::chrono::system_clock::now() +
                        (streamed ? limits_.stream_deadline : limits_.unary_deadline));
   if (streamed) {
-    co_await CallStreamed(exchange, route, request, *stub, context);
+    co_await CallStreamed(exchange, route, *request, *stub, context);
   } else {
-    co_await CallUnary(exchange, route, request, *stub, context);
+    co_await CallUnary(exchange, route, *request, *stub, context);
   }
 }
 
-Awaitable<void> Transcoder::CallUnary(Exchange& exchange, const Route& route, const Message& request,
+Awaitable<void> Transcoder::CallUnary(Exchange& exchange, const Route& route, const grpc::ByteBuffer& request,
                                       grpc::GenericStub& stub, grpc::ClientContext& context) {
   grpc::ByteBuffer bytes;
   grpc::Status status;
   {
     const auto watch = exchange.OnClientGone([&context] { context.TryCancel(); });
-    const auto call = stub.PrepareUnaryCall(&context, route.rpc, Serialize(request), queue_.get());
+    const auto call = stub.PrepareUnaryCall(&context, route.rpc, request, queue_.get());
     call->StartCall();
     co_await Completed([&](void* tag) { call->Finish(&bytes, &status, tag); });
   }
@@ -276,16 +325,16 @@ Awaitable<void> Transcoder::CallUnary(Exchange& exchange, const Route& route, co
 
 // Reads one message ahead of what it writes: only the second one tells that the answer is a stream, and only
 // the status behind the last one that it is whole. The next is read when the client has taken the one before.
-Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route, const Message& request,
-                                         grpc::GenericStub& stub, grpc::ClientContext& context) {
+Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route,
+                                         const grpc::ByteBuffer& request, grpc::GenericStub& stub,
+                                         grpc::ClientContext& context) {
   const auto watch = exchange.OnClientGone([&context] { context.TryCancel(); });
   const auto call = stub.PrepareCall(&context, route.rpc, queue_.get());
-  const grpc::ByteBuffer request_bytes = Serialize(request);
   bool open = co_await Completed([&](void* tag) { call->StartCall(tag); });
-  open = open &&
-         co_await Completed([&](void* tag) { call->WriteLast(request_bytes, grpc::WriteOptions(), tag); });
+  open = open && co_await Completed([&](void* tag) { call->WriteLast(request, grpc::WriteOptions(), tag); });
 
   const std::unique_ptr<Message> response(route.response->New());
+  const std::string_view type = route.answers_lines() ? kLines : kJson;
   ResponseStream stream(route);
   std::string json;  // made, and not yet sent
   std::size_t messages = 0;
@@ -297,7 +346,14 @@ Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route,
     if (++messages == 2) {
       AddFieldsOfMetadata(context.GetServerInitialMetadata(), exchange);
       streaming = true;
-      open = co_await exchange.StartStream(JsonResponse(""));
+      open = co_await exchange.StartStream(JsonResponse("", 200, type));
+      // Who asks for the head alone has all of it; what it would stand for need not be read.
+      if (open && exchange.head().method == "HEAD") {
+        context.TryCancel();
+        grpc::Status ignored;
+        co_await Completed([&](void* tag) { call->Finish(&ignored, tag); });
+        co_return co_await exchange.EndStream();
+      }
     }
     open = open && (!streaming || co_await exchange.SendPart(json));
     if (streaming) json.clear();
@@ -317,14 +373,14 @@ Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route,
   AddFieldsOfMetadata(context.GetServerInitialMetadata(), exchange);
   AddFieldsOfMetadata(context.GetServerTrailingMetadata(), exchange);
   if (!failure.ok()) co_return co_await exchange.SendProblem(failure);
-  if (messages == 0) {
+  if (messages == 0 && !route.answers_lines()) {
     const bool unchanged = context.GetServerInitialMetadata().contains("etag") ||
                            context.GetServerTrailingMetadata().contains("etag");
     if (unchanged) co_return co_await exchange.Send({.status = 304});
     co_return co_await exchange.SendProblem(InternalError("The service's stream has no message."));
   }
   stream.Finish(json);
-  co_await exchange.Send(JsonResponse(std::move(json)));
+  co_await exchange.Send(JsonResponse(std::move(json), 200, type));
 }
 
 }  // namespace verdict::gateway

@@ -5,11 +5,11 @@
 #include <string>
 #include <string_view>
 
-#include <google/protobuf/message.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/byte_buffer.h>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "gateway/asio.h"
 #include "gateway/backends.h"
 #include "gateway/call_queue.h"
@@ -23,6 +23,8 @@ namespace verdict::gateway {
 // What a request to the API may use.
 struct TranscoderLimits {
   std::size_t body_bytes = 256 * 1024;
+  std::size_t ingest_body_bytes = 4 << 20;     // of routes for ingestion, as it comes
+  std::size_t inflated_body_bytes = 16 << 20;  // what is made of that
   std::chrono::milliseconds unary_deadline = std::chrono::seconds(5);
   std::chrono::milliseconds stream_deadline = std::chrono::seconds(60);
 };
@@ -39,12 +41,12 @@ class Transcoder final : public RequestHandler {
 
  private:
   Awaitable<bool> HandleOperations(Exchange& exchange) const;
-  Awaitable<void> HandleRoute(Exchange& exchange, const Match& match);
-  Awaitable<void> CallUnary(Exchange& exchange, const Route& route, const google::protobuf::Message& request,
+  Awaitable<void> HandleRoute(Exchange& exchange, Match match);
+  Awaitable<absl::StatusOr<grpc::ByteBuffer>> ReadMessage(Exchange& exchange, Match& match) const;
+  Awaitable<void> CallUnary(Exchange& exchange, const Route& route, const grpc::ByteBuffer& request,
                             grpc::GenericStub& stub, grpc::ClientContext& context);
-  Awaitable<void> CallStreamed(Exchange& exchange, const Route& route,
-                               const google::protobuf::Message& request, grpc::GenericStub& stub,
-                               grpc::ClientContext& context);
+  Awaitable<void> CallStreamed(Exchange& exchange, const Route& route, const grpc::ByteBuffer& request,
+                               grpc::GenericStub& stub, grpc::ClientContext& context);
 
   const RouteTable& routes_;
   const Backends& backends_;

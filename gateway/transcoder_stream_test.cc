@@ -66,6 +66,11 @@ TEST_CASE("a stream of many messages is one JSON document in chunks") {
       REQUIRE(response.complete);
       CHECK(boost::json::parse(response.body).at("items").as_array().size() == kMessages * 100);
     }
+    client.Send(Request("HEAD", kReadPath, kKey));
+    const auto head = client.Receive(true);
+    CHECK(head.status == 200);
+    CHECK(head.Header("etag") == "\"1\"");
+    CHECK(client.Exchange(Request("GET", "/healthz")).status == 200);
   }
   SECTION("to HTTP/1.0, until the connection ends") {
     const auto response = gateway.Exchange(absl::StrCat("GET ", kReadPath, " HTTP/1.0\r\n", kKey, "\r\n"));
@@ -92,17 +97,117 @@ TEST_CASE("a stream that fails is a problem before its first byte, and cut after
   CHECK_FALSE(cut.complete);
 }
 
-TEST_CASE("an unchanged entity is 304") {
+TEST_CASE("an unchanged entity is 304, with its tag and without a body") {
   TestGateway gateway;
-  gateway.backend.read = [](grpc::ServerContext& context, auto&, auto&) {
-    context.AddTrailingMetadata("etag", "\"1\"");
+  const bool first = GENERATE(true, false);
+  gateway.backend.read = [&](grpc::ServerContext& context, auto&, auto&) {
+    first ? context.AddInitialMetadata("etag", "\"1\"") : context.AddTrailingMetadata("etag", "\"1\"");
     return grpc::Status::OK;
   };
-  const auto response =
-      gateway.Exchange(Request("GET", kReadPath, absl::StrCat(kKey, "If-None-Match: \"1\"\r\n")));
-  CHECK(response.status == 304);
-  CHECK(response.Header("etag") == "\"1\"");
-  CHECK(gateway.backend.metadata.at("if-none-match") == "\"1\"");
+  auto client = gateway.Connect();
+  for (const char* method : {"GET", "HEAD", "GET"}) {  // what a body would leave behind, the next would show
+    const auto response =
+        client.Exchange(Request(method, kReadPath, absl::StrCat(kKey, "If-None-Match: \"1\"\r\n")));
+    CHECK(response.status == 304);
+    CHECK(response.head.count("etag") == 1);
+    CHECK(response.Header("etag") == "\"1\"");
+    CHECK_FALSE(response.Has("content-length"));
+    CHECK_FALSE(response.Has("transfer-encoding"));
+    CHECK_FALSE(response.Has("content-type"));
+    CHECK(gateway.backend.metadata.at("if-none-match") == "\"1\"");
+  }
+}
+
+TEST_CASE("the export of a project is a line an item") {
+  TestGateway gateway;
+  constexpr int kMessages = 200;
+  constexpr int kItems = 100;
+  gateway.backend.export_feedback = [](auto&, const ExportFeedbackRequest& request, auto& writer) {
+    ExportFeedbackResponse message;
+    for (int i = 0; i < kItems; ++i) message.add_items()->set_id(request.user_id());
+    for (int i = 0; i < kMessages; ++i) writer.Write(message);
+    return grpc::Status::OK;
+  };
+  std::string lines;
+  for (int i = 0; i < kMessages * kItems; ++i) lines += "{\"id\":\"u\"}\n";
+  const std::string path = absl::StrCat(kListPath, "?user_id=u");
+  for (const char* accept : {"Accept: application/x-ndjson\r\n", "accept: APPLICATION/X-NDJSON\r\n",
+                             "Accept: text/html, application/x-ndjson;q=0.9, */*;q=0.8\r\n",
+                             "Accept: application/json\r\nAccept: application/x-ndjson\r\n"}) {
+    INFO(accept);
+    auto client = gateway.Connect();
+    for (int i = 0; i < 2; ++i) {
+      const auto response = client.Exchange(Request("GET", path, absl::StrCat(kKey, accept)));
+      CHECK(response.status == 200);
+      CHECK(response.Header("content-type") == "application/x-ndjson");
+      CHECK(response.Header("transfer-encoding") == "chunked");
+      CHECK(response.Header("vary") == "Accept");
+      CHECK(response.complete);
+      CHECK(response.body == lines);
+    }
+  }
+  auto client = gateway.Connect();
+  client.Send(Request("HEAD", path, absl::StrCat(kKey, "Accept: application/x-ndjson\r\n")));
+  CHECK(client.Receive(true).Header("content-type") == "application/x-ndjson");
+  CHECK(client.Exchange(Request("GET", "/healthz")).status == 200);
+  const auto old = gateway.Exchange(
+      absl::StrCat("GET ", path, " HTTP/1.0\r\n", kKey, "Accept: application/x-ndjson\r\n\r\n"));
+  CHECK(old.body == lines);
+}
+
+TEST_CASE("who does not ask for lines gets a page") {
+  TestGateway gateway;
+  for (const char* accept :
+       {"", "Accept: */*\r\n", "Accept: application/json\r\n", "Accept: application/ndjson\r\n",
+        "Accept: application/x-ndjson2\r\n", "Accept:\r\n", "Accept: ,;,\r\n"}) {
+    INFO(accept);
+    const auto response = gateway.Exchange(
+        Request("GET", absl::StrCat(kListPath, "?cursor=c&limit=10"), absl::StrCat(kKey, accept)));
+    CHECK(response.status == 200);
+    CHECK(response.Header("content-type") == "application/json");
+    CHECK(response.Header("vary") == "Accept");
+    CHECK(response.body == R"({"items":[],"next_cursor":"c"})");
+  }
+  const auto paged = gateway.Exchange(Request("GET", absl::StrCat(kListPath, "?limit=1"),
+                                              absl::StrCat(kKey, "Accept: application/x-ndjson\r\n")));
+  CHECK(paged.status == 400);
+  CHECK(CodeOf(paged) == "UNKNOWN_FIELD");
+}
+
+TEST_CASE("an export may be empty, fail before its first byte, or be cut after it") {
+  TestGateway gateway;
+  const auto get = [&] {
+    return gateway.Exchange(
+        Request("GET", kListPath, absl::StrCat(kKey, "Accept: application/x-ndjson\r\n")));
+  };
+  std::atomic<int> messages = 0;
+  std::atomic<bool> fails = false;
+  gateway.backend.export_feedback = [&](auto&, auto&, auto& writer) {
+    ExportFeedbackResponse message;
+    message.add_items()->set_id("1");
+    for (int i = 0; i < messages; ++i) writer.Write(message);
+    return fails ? ToGrpc(MakeError(errors::v1::REASON_UNAVAILABLE, "The database cannot be reached."))
+                 : grpc::Status::OK;
+  };
+  const auto empty = get();
+  CHECK(empty.status == 200);
+  CHECK(empty.Header("content-type") == "application/x-ndjson");
+  CHECK(empty.Header("content-length") == "0");
+  CHECK(empty.body.empty());
+  messages = 1;
+  CHECK(get().body == "{\"id\":\"1\"}\n");
+
+  fails = true;
+  for (messages = 0; messages < 2; ++messages) {
+    const auto response = get();
+    CHECK(response.status == 503);
+    CHECK(response.Header("content-type") == "application/problem+json");
+    CHECK(CodeOf(response) == "UNAVAILABLE");
+  }
+  messages = 3;
+  const auto cut = get();
+  CHECK(cut.status == 200);
+  CHECK_FALSE(cut.complete);
 }
 
 TEST_CASE("a service reads no further than its client") {

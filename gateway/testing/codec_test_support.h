@@ -12,8 +12,11 @@
 #include "gateway/route_table.h"
 #include "gateway/testing/codec_test.pb.h"
 #include "verdict/aggregator/v1/aggregator_service.pb.h"
+#include "verdict/feedback/v1/evaluation_service.pb.h"
 #include "verdict/feedback/v1/feedback_service.pb.h"
+#include "verdict/feedback/v1/judge_service.pb.h"
 #include "verdict/feedback/v1/prompt_service.pb.h"
+#include "verdict/feedback/v1/span_service.pb.h"
 #include "verdict/token/v1/identity_service.pb.h"
 #include "verdict/token/v1/token_service.pb.h"
 
@@ -48,6 +51,9 @@ inline RouteTable ContractRoutes() {
       token::v1::Principal::descriptor()->file()->service(0),
       feedback::v1::RedeemTokenRequest::descriptor()->file()->service(0),
       feedback::v1::Prompt::descriptor()->file()->service(0),
+      feedback::v1::Span::descriptor()->file()->service(0),
+      feedback::v1::Judge::descriptor()->file()->service(0),
+      feedback::v1::EvaluationInput::descriptor()->file()->service(0),
       aggregator::v1::FeedbackItem::descriptor()->file()->service(0),
   };
   return *RouteTable::Build(services);

@@ -24,6 +24,8 @@ std::map<std::string, std::string> MetadataOf(const grpc::ServerContext& context
 RouteTable Routes() {
   const std::array services = {MintTokenRequest::descriptor()->file()->service(0),
                                RedeemTokenRequest::descriptor()->file()->service(0),
+                               CreateSpansRequest::descriptor()->file()->service(0),
+                               RecordEvaluationRequest::descriptor()->file()->service(0),
                                GetEntityFeedbackRequest::descriptor()->file()->service(0)};
   auto routes = RouteTable::Build(services);
   REQUIRE(routes.ok());
@@ -41,13 +43,20 @@ TestBackend::TestBackend()
       redeem([](auto&, const RedeemTokenRequest& request, RedeemTokenResponse& response) {
         response.mutable_feedback()->set_thumbs_up(request.thumbs_up());
         return grpc::Status::OK;
+      }),
+      record([](const RecordEvaluationRequest& request, RecordEvaluationResponse& response) {
+        response.mutable_evaluation()->set_span_id(request.evaluation().span_id());
+        return grpc::Status::OK;
       }) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(static_cast<token::v1::TokenService::Service*>(this));
+  builder.SetMaxReceiveMessageSize(17 << 20);  // as the feedback service
   builder.RegisterService(static_cast<feedback::v1::FeedbackService::Service*>(this));
+  builder.RegisterService(static_cast<feedback::v1::SpanService::Service*>(this));
+  builder.RegisterService(static_cast<feedback::v1::EvaluationService::Service*>(this));
   builder.RegisterService(static_cast<aggregator::v1::AggregatorService::Service*>(this));
   server_ = builder.BuildAndStart();
   REQUIRE(server_ != nullptr);
@@ -82,6 +91,36 @@ grpc::Status TestBackend::GetEntityFeedback(grpc::ServerContext* context,
   return read(*context, *request, *writer);
 }
 
+grpc::Status TestBackend::ListFeedback(grpc::ServerContext*,
+                                       const aggregator::v1::ListFeedbackRequest* request,
+                                       aggregator::v1::ListFeedbackResponse* response) {
+  response->set_next_cursor(request->cursor());
+  return grpc::Status::OK;
+}
+
+grpc::Status TestBackend::ExportFeedback(grpc::ServerContext* context, const ExportFeedbackRequest* request,
+                                         grpc::ServerWriter<ExportFeedbackResponse>* writer) {
+  return export_feedback(*context, *request, *writer);
+}
+
+grpc::Status TestBackend::CreateSpans(grpc::ServerContext* context, const CreateSpansRequest* request,
+                                      CreateSpansResponse* response) {
+  metadata = MetadataOf(*context);
+  *response->mutable_spans() = request->spans();
+  return grpc::Status::OK;
+}
+
+grpc::Status TestBackend::RecordEvaluation(grpc::ServerContext*, const RecordEvaluationRequest* request,
+                                           RecordEvaluationResponse* response) {
+  return record(*request, *response);
+}
+
+grpc::Status TestBackend::RecordEvaluations(grpc::ServerContext*, const RecordEvaluationsRequest* request,
+                                            RecordEvaluationsResponse* response) {
+  for (const auto& evaluation : request->evaluations()) response->add_results()->set_id(evaluation.span_id());
+  return grpc::Status::OK;
+}
+
 TestGateway::TestGateway(const Options& options)
     : routes(Routes()),
       backends({{.name = "token", .package = "verdict.token.v1", .address = backend.address()},
@@ -105,12 +144,20 @@ std::string Mint(const std::string& fields, const std::string& body) {
   return Request("POST", "/api/v1/feedback/token", fields, body);
 }
 
+std::string PostSpans(const std::string& body, const std::string& fields) {
+  return Request("POST", "/spans", kKey + fields, body);
+}
+
 std::string Redeem(const std::string& fields, const std::string& body) {
   return Request("POST", "/api/v1/feedback", fields, body);
 }
 
 std::string CodeOf(const TestResponse& response) {
   return std::string(boost::json::parse(response.body).at("code").as_string());
+}
+
+std::string FieldOf(const TestResponse& response) {
+  return std::string(boost::json::parse(response.body).at("errors").at(0).at("field").as_string());
 }
 
 }  // namespace verdict::gateway

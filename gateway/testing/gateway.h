@@ -16,14 +16,24 @@
 #include "gateway/testing/http_client.h"
 #include "gateway/transcoder.h"
 #include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
+#include "verdict/feedback/v1/evaluation_service.grpc.pb.h"
 #include "verdict/feedback/v1/feedback_service.grpc.pb.h"
+#include "verdict/feedback/v1/span_service.grpc.pb.h"
 #include "verdict/token/v1/token_service.grpc.pb.h"
 
 // A gateway on a real socket, with the services played by a gRPC server in the test's own process.
 namespace verdict::gateway {
 
+using aggregator::v1::ExportFeedbackRequest;
+using aggregator::v1::ExportFeedbackResponse;
 using aggregator::v1::GetEntityFeedbackRequest;
 using aggregator::v1::GetEntityFeedbackResponse;
+using feedback::v1::CreateSpansRequest;
+using feedback::v1::CreateSpansResponse;
+using feedback::v1::RecordEvaluationRequest;
+using feedback::v1::RecordEvaluationResponse;
+using feedback::v1::RecordEvaluationsRequest;
+using feedback::v1::RecordEvaluationsResponse;
 using feedback::v1::RedeemTokenRequest;
 using feedback::v1::RedeemTokenResponse;
 using token::v1::MintTokenRequest;
@@ -32,6 +42,8 @@ using token::v1::MintTokenResponse;
 // Plays all three services: a few methods, by hand.
 class TestBackend final : public token::v1::TokenService::Service,
                           public feedback::v1::FeedbackService::Service,
+                          public feedback::v1::SpanService::Service,
+                          public feedback::v1::EvaluationService::Service,
                           public aggregator::v1::AggregatorService::Service {
  public:
   TestBackend();
@@ -47,6 +59,10 @@ class TestBackend final : public token::v1::TokenService::Service,
   std::function<grpc::Status(grpc::ServerContext&, const GetEntityFeedbackRequest&,
                              grpc::ServerWriter<GetEntityFeedbackResponse>&)>
       read;
+  std::function<grpc::Status(grpc::ServerContext&, const ExportFeedbackRequest&,
+                             grpc::ServerWriter<ExportFeedbackResponse>&)>
+      export_feedback;
+  std::function<grpc::Status(const RecordEvaluationRequest&, RecordEvaluationResponse&)> record;
   // What the latest call of any of them carried.
   std::map<std::string, std::string> metadata;
 
@@ -59,6 +75,19 @@ class TestBackend final : public token::v1::TokenService::Service,
                            RedeemTokenResponse* response) override;
   grpc::Status GetEntityFeedback(grpc::ServerContext* context, const GetEntityFeedbackRequest* request,
                                  grpc::ServerWriter<GetEntityFeedbackResponse>* writer) override;
+
+  grpc::Status ListFeedback(grpc::ServerContext* context, const aggregator::v1::ListFeedbackRequest* request,
+                            aggregator::v1::ListFeedbackResponse* response) override;
+  grpc::Status ExportFeedback(grpc::ServerContext* context, const ExportFeedbackRequest* request,
+                              grpc::ServerWriter<ExportFeedbackResponse>* writer) override;
+  // Answers the spans of the request.
+  grpc::Status CreateSpans(grpc::ServerContext* context, const CreateSpansRequest* request,
+                           CreateSpansResponse* response) override;
+  grpc::Status RecordEvaluation(grpc::ServerContext* context, const RecordEvaluationRequest* request,
+                                RecordEvaluationResponse* response) override;
+  // Answers the spans' ids as the evaluations'.
+  grpc::Status RecordEvaluations(grpc::ServerContext* context, const RecordEvaluationsRequest* request,
+                                 RecordEvaluationsResponse* response) override;
 
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
@@ -90,15 +119,19 @@ struct TestGateway {
 
 inline constexpr const char* kKey = "Authorization: Bearer key\r\n";
 inline constexpr const char* kMintBody = R"({"resource_type":"eval_run","resource_id":"run-42"})";
+inline constexpr const char* kListPath = "/projects/0190c0de-0000-7000-8000-000000000000/feedback";
+inline constexpr const char* kRecordPath = "/projects/p/judges/j/evaluations";
 inline constexpr const char* kReadPath = "/projects/0190c0de-0000-7000-8000-000000000000/feedback/span/s1";
 
 // The bytes of a request; `fields` are whole lines.
 std::string Request(const std::string& method, const std::string& path, const std::string& fields = "",
                     const std::string& body = "");
 std::string Mint(const std::string& fields = kKey, const std::string& body = kMintBody);
+std::string PostSpans(const std::string& body, const std::string& fields = "");
 std::string Redeem(const std::string& fields = "", const std::string& body = R"({"thumbs_up":true})");
 
-// The `code` of a problem document.
+// The `code` of a problem document, and the field that its first violation names.
 std::string CodeOf(const TestResponse& response);
+std::string FieldOf(const TestResponse& response);
 
 }  // namespace verdict::gateway

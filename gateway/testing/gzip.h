@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace verdict::gateway {
+
+// One member of gzip.
+std::string Gzip(std::string_view text);
+
+}  // namespace verdict::gateway
