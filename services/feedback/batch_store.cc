@@ -1,7 +1,6 @@
 #include "services/feedback/batch_store.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -13,7 +12,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "common/log/log.h"
-#include "common/pg/execute.h"
+#include "common/pg/columns.h"
 #include "common/pg/param.h"
 #include "common/pg/session.h"
 #include "common/pg/status.h"
@@ -21,12 +20,15 @@
 #include "common/status/macros.h"
 #include "common/token/errors.h"
 #include "services/feedback/errors.h"
+#include "services/feedback/idempotency_store.h"
+#include "services/feedback/judge_store.h"
 #include "verdict/feedback/v1/feedback_service.pb.h"
 
 namespace verdict::feedback {
 namespace {
 
 using pg::Access;
+using pg::Columns;
 
 // One batch of human feedback, completions and token redemptions together, in one round trip.
 //
@@ -41,10 +43,11 @@ with b as materialized (
   select * from unnest(
       $1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::uuid[], $7::smallint[], $8::text[], $9::text[],
       $10::text[], $11::boolean[], $12::text[], $13::text[], $14::jsonb[], $15::uuid[], $16::timestamptz[],
-      $17::uuid[], $18::timestamptz[], $19::timestamptz[], $20::bytea[])
+      $17::uuid[], $18::timestamptz[], $19::timestamptz[], $20::bytea[], $21::uuid[], $22::float8[],
+      $23::smallint[], $24::jsonb[])
     as t (project_id, id, target_type, target_id, target_text, prompt_id, rater_kind, rater_id, rater_email,
           rater_name, thumbs_up, reason, expected_output, metadata, submitted_by, at,
-          jti, iat, exp, fp)),
+          jti, iat, exp, fp, judge_id, expected_score, score_direction, criteria_feedback)),
 claim as (
   insert into redemption (project_id, jti, state, fp, exp, at)
   select b.project_id, b.jti, 1, b.fp, b.exp, b.at
@@ -71,9 +74,11 @@ tr as (
   returning t.project_id, t.trace_id, t.session_id)
 insert into feedback as f
   (project_id, id, target_type, target_id, target_text, prompt_id, rater_kind, rater_id, rater_email, rater_name,
-   thumbs_up, reason, expected_output, metadata, via, submitted_by, created_at, updated_at, trace_id, session_id)
+   judge_id, thumbs_up, reason, expected_output, metadata, expected_score, score_direction, criteria_feedback, via,
+   submitted_by, created_at, updated_at, trace_id, session_id)
 select w.project_id, w.id, w.target_type, w.target_id, w.target_text, w.prompt_id, w.rater_kind, w.rater_id,
-       w.rater_email, w.rater_name, w.thumbs_up, w.reason, w.expected_output, w.metadata,
+       w.rater_email, w.rater_name, w.judge_id, w.thumbs_up, w.reason, w.expected_output, w.metadata,
+       w.expected_score, w.score_direction, w.criteria_feedback,
        case when w.jti is null then 1 else 2 end, w.submitted_by, w.at, w.at,
        case w.target_type when 1 then sp.trace_id when 2 then w.target_id end,
        case w.target_type when 3 then w.target_id else coalesce(sp.session_id, tr.session_id) end
@@ -81,15 +86,16 @@ select w.project_id, w.id, w.target_type, w.target_id, w.target_text, w.prompt_i
   left join sp on w.target_type = 1 and (sp.project_id, sp.span_id) = (w.project_id, w.target_id)
   left join tr on tr.project_id = w.project_id
               and tr.trace_id = case w.target_type when 1 then sp.trace_id when 2 then w.target_id end
- order by w.project_id, w.target_type, w.target_id, w.rater_kind, w.rater_id
+ order by w.project_id, w.target_type, w.target_id, w.rater_kind, w.rater_id, w.judge_id
 on conflict (project_id, target_type, target_id, rater_kind, rater_id, judge_id) do update
    set target_text = excluded.target_text, prompt_id = coalesce(excluded.prompt_id, f.prompt_id),
        rater_email = excluded.rater_email, rater_name = excluded.rater_name, thumbs_up = excluded.thumbs_up,
        reason = excluded.reason, expected_output = excluded.expected_output, metadata = excluded.metadata,
-       via = excluded.via, submitted_by = excluded.submitted_by, revision = f.revision + 1,
+       expected_score = excluded.expected_score, score_direction = excluded.score_direction,
+       criteria_feedback = excluded.criteria_feedback, via = excluded.via, submitted_by = excluded.submitted_by, revision = f.revision + 1,
        updated_at = greatest(f.updated_at, excluded.updated_at),
        trace_id = coalesce(excluded.trace_id, f.trace_id), session_id = coalesce(excluded.session_id, f.session_id)
-returning f.project_id, f.target_type, f.target_id, f.rater_kind, f.rater_id, f.id,
+returning f.project_id, f.target_type, f.target_id, f.rater_kind, f.rater_id, f.judge_id, f.id,
           (extract(epoch from f.created_at) * 1000)::int8, (extract(epoch from f.updated_at) * 1000)::int8)sql"};
 
 // What became of tokens that could not be claimed; a statement of its own, because it needs a later snapshot.
@@ -115,31 +121,10 @@ select b.ord, p.id
   cross join lateral (
        select p.id from prompt p where p.project_id = b.project_id and p.slug = b.slug limit 1) p)sql"};
 
-// Claims keys that are new or older than a day. A key that another transaction has just claimed is waited
-// for.
-constexpr pg::Statement kClaimIdempotencyKeys = {"claim_idempotency_keys", R"sql(
-insert into idempotency as i (project_id, owner, key, body_hash, created_at)
-select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::timestamptz[])
- order by 1, 2, 3
-on conflict (project_id, owner, key) do update
-   set body_hash = excluded.body_hash, response = null, created_at = excluded.created_at
- where i.created_at < excluded.created_at - interval '24 hours'
-returning i.project_id, i.owner, i.key)sql"};
-
-constexpr pg::Statement kKeepResponses = {"keep_responses", R"sql(
-update idempotency i set response = b.response
-  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[]) as b (project_id, owner, key, response)
- where (i.project_id, i.owner, i.key) = (b.project_id, b.owner, b.key))sql"};
-
-constexpr pg::Statement kFindResponses = {"find_responses", R"sql(
-select b.ord, i.body_hash = b.body_hash, i.response
-  from unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[]) as b (ord, project_id, owner, key, body_hash)
-  cross join lateral (
-       select i.body_hash, i.response from idempotency i
-        where (i.project_id, i.owner, i.key) = (b.project_id, b.owner, b.key) limit 1) i)sql"};
-
-constexpr pg::Statement kStatements[] = {kStoreFeedback,        kFindRedemptions, kFindPrompts,
-                                         kClaimIdempotencyKeys, kKeepResponses,   kFindResponses};
+constexpr pg::Statement kStatements[] = {
+    kStoreFeedback,        kFindRedemptions, kFindPrompts,   kFindJudges,
+    kClaimIdempotencyKeys, kKeepResponses,   kFindResponses,
+};
 
 constexpr int kRedeemed = 1;  // redemption.state
 
@@ -149,31 +134,6 @@ struct Row {
   std::optional<absl::StatusOr<StoredFeedback>> answer;
 };
 using Rows = std::vector<Row*>;
-
-// The rows of a batch as a statement takes them: one array for each of its columns.
-template <size_t kColumns>
-class Columns {
- public:
-  template <typename... Values>
-  void AddRow(const Values&... values) {
-    static_assert(sizeof...(Values) == kColumns);
-    size_t column = 0;
-    (arrays_[column++].Add(values), ...);
-  }
-
-  // Each may be called once.
-  absl::StatusOr<pqxx::result> Execute(pg::Session& session, Access access, const pg::Statement& statement) {
-    return std::apply(
-        [&](auto&... arrays) { return session.Execute(access, statement, std::move(arrays)...); }, arrays_);
-  }
-  pqxx::result Execute(pqxx::transaction_base& transaction, const pg::Statement& statement) {
-    return std::apply(
-        [&](auto&... arrays) { return pg::Execute(transaction, statement, std::move(arrays)...); }, arrays_);
-  }
-
- private:
-  std::array<pg::Array, kColumns> arrays_;
-};
 
 pg::Bytes BytesOf(const crypto::Digest& digest) { return {crypto::AsText(digest)}; }
 
@@ -214,9 +174,23 @@ absl::Status FindPrompts(pg::Session& session, PromptCache& prompts, const Rows&
   return absl::OkStatus();
 }
 
+// Finds the judges that the rows are about. A row whose judge does not exist, or of whose score that cannot
+// be said, is answered.
+absl::Status CheckJudges(pg::Session& session, JudgeCache& cache, const Rows& rows) {
+  std::vector<JudgeKey> keys;
+  for (const Row* row : rows) keys.push_back({row->write->key.project_id, *row->write->key.judge_id});
+  ASSIGN_OR_RETURN(const auto judges, FindJudges(session, cache, keys));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const absl::Status status =
+        judges[i] == nullptr ? error::JudgeNotFound() : CheckScoreFeedback(*judges[i], rows[i]->write->score);
+    if (!status.ok()) rows[i]->answer = status;
+  }
+  return absl::OkStatus();
+}
+
 // The rows as kStoreFeedback takes them.
-Columns<20> ToStore(const Rows& rows) {
-  Columns<20> columns;
+Columns<24> ToStore(const Rows& rows) {
+  Columns<24> columns;
   for (const Row* row : rows) {
     const FeedbackWrite& write = *row->write;
     std::optional<Uuid> jti;
@@ -229,11 +203,16 @@ Columns<20> ToStore(const Rows& rows) {
       exp = token->exp;
       fingerprint = BytesOf(token->fingerprint);
     }
+    std::optional<int> score_direction;
+    if (write.score.direction != types::v1::SCORE_DIRECTION_UNSPECIFIED) {
+      score_direction = write.score.direction;
+    }
     columns.AddRow(write.key.project_id, write.id, static_cast<int>(write.key.target_type),
                    write.key.target_id, write.target_text, row->prompt_id,
                    static_cast<int>(write.key.rater_kind), write.key.rater_id, write.rater_email,
                    write.rater_name, write.thumbs_up, write.reason, write.expected_output, write.metadata,
-                   write.submitted_by, write.at, jti, iat, exp, fingerprint);
+                   write.submitted_by, write.at, jti, iat, exp, fingerprint, write.key.judge_id,
+                   write.score.expected_score, score_direction, write.score.CriteriaJson());
   }
   return columns;
 }
@@ -243,15 +222,17 @@ void AnswerStored(const Rows& rows, const pqxx::result& stored) {
   absl::flat_hash_map<FeedbackKey, Row*> row_of_key;
   for (Row* row : rows) row_of_key.emplace(row->write->key, row);
   for (const auto& record : stored) {
-    Row& row = *row_of_key.at({.project_id = pg::UuidFrom(record[0]),
-                               .target_type = static_cast<types::v1::EntityType>(record[1].as<int>()),
-                               .target_id = pg::UuidFrom(record[2]),
-                               .rater_kind = static_cast<RaterKind>(record[3].as<int>()),
-                               .rater_id = std::string(pg::TextFrom(record[4]))});
-    row.answer = StoredFeedback{.id = pg::UuidFrom(record[5]),
+    Row& row = *row_of_key.at(
+        {.project_id = pg::UuidFrom(record[0]),
+         .target_type = static_cast<types::v1::EntityType>(record[1].as<int>()),
+         .target_id = pg::UuidFrom(record[2]),
+         .rater_kind = static_cast<RaterKind>(record[3].as<int>()),
+         .rater_id = std::string(pg::TextFrom(record[4])),
+         .judge_id = record[5].is_null() ? std::nullopt : std::optional(pg::UuidFrom(record[5]))});
+    row.answer = StoredFeedback{.id = pg::UuidFrom(record[6]),
                                 .prompt_id = row.prompt_id,
-                                .created_at = pg::TimeFrom(record[6]),
-                                .updated_at = pg::TimeFrom(record[7])};
+                                .created_at = pg::TimeFrom(record[7]),
+                                .updated_at = pg::TimeFrom(record[8])};
   }
 }
 
@@ -277,12 +258,12 @@ absl::StatusOr<StoredFeedback> Deserialize(const std::string& bytes) {
 
 // Claims the rows' Idempotency-Keys and returns the rows that got theirs.
 Rows ClaimIdempotencyKeys(pqxx::transaction_base& transaction, const Rows& rows) {
-  Columns<5> columns;
+  Columns<4> columns;
   absl::flat_hash_map<std::tuple<Uuid, Uuid, std::string>, Row*> row_of_key;
   for (Row* row : rows) {
     const Uuid& project_id = row->write->key.project_id;
     const IdempotencyClaim& claim = *row->write->idempotency;
-    columns.AddRow(project_id, claim.owner, claim.key, BytesOf(claim.body_hash), row->write->at);
+    columns.AddRow(project_id, claim.owner, claim.key, BytesOf(claim.body_hash));
     row_of_key.emplace(std::tuple(project_id, claim.owner, claim.key), row);
   }
   Rows claimed;
@@ -302,11 +283,12 @@ absl::Status StoreOnce(pg::Session& session, const Rows& rows) {
     Rows writes = Select(rows, std::not_fn(has_key));
     writes.insert(writes.end(), claimed.begin(), claimed.end());
     AnswerStored(writes, ToStore(writes).Execute(transaction, kStoreFeedback));
-    Columns<4> responses;
+    Columns<5> responses;
     for (const Row* row : claimed) {
       const std::string response = Serialize(**row->answer);
-      responses.AddRow(row->write->key.project_id, row->write->idempotency->owner,
-                       row->write->idempotency->key, pg::Bytes{response});
+      const IdempotencyClaim& claim = *row->write->idempotency;
+      responses.AddRow(row->write->key.project_id, claim.owner, claim.key, BytesOf(claim.body_hash),
+                       pg::Bytes{response});
     }
     responses.Execute(transaction, kKeepResponses);
     return absl::OkStatus();
@@ -344,8 +326,8 @@ void AnswerUnclaimedTokens(pg::Session& session, const Rows& rows) {
   for (const auto& record : *found) rows[record[0].as<size_t>()]->answer = RedemptionAnswer(record);
 }
 
-// Answers the rows whose Idempotency-Key was used before.
-void AnswerUnclaimedKeys(pg::Session& session, const Rows& rows) {
+// Answers the rows whose Idempotency-Key was used before; others keep the answer that they have.
+void RecallAnswers(pg::Session& session, const Rows& rows) {
   if (rows.empty()) return;
   Columns<5> columns;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -354,15 +336,21 @@ void AnswerUnclaimedKeys(pg::Session& session, const Rows& rows) {
   }
   const absl::StatusOr<pqxx::result> found = columns.Execute(session, Access::kRead, kFindResponses);
   if (!found.ok()) return AnswerAll(rows, found.status());
-  AnswerAll(rows, error::IdempotencyInProgress());  // a record that was collected just now is found no more
   for (const auto& record : *found) {
     rows[record[0].as<size_t>()]->answer =
         record[1].as<bool>() ? Deserialize(pg::BytesFrom(record[2])) : error::IdempotencyMismatch();
   }
 }
 
+// Answers the rows whose Idempotency-Key could not be claimed.
+void AnswerUnclaimedKeys(pg::Session& session, const Rows& rows) {
+  AnswerAll(rows, error::IdempotencyInProgress());  // a record that was collected just now is found no more
+  RecallAnswers(session, rows);
+}
+
 absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> StoreBatch(
-    pg::Session& session, PromptCache& prompts, absl::Span<const FeedbackWrite* const> batch) {
+    pg::Session& session, PromptCache& prompts, JudgeCache& judges,
+    absl::Span<const FeedbackWrite* const> batch) {
   std::vector<Row> batch_rows(batch.size());
   Rows rows;
   for (size_t i = 0; i < batch.size(); ++i) {
@@ -372,6 +360,11 @@ absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> StoreBatch(
   const auto is_open = [](const Row* row) { return !row->answer.has_value(); };
 
   RETURN_IF_ERROR(FindPrompts(session, prompts, rows));
+  RETURN_IF_ERROR(CheckJudges(session, judges, Select(rows, [&](const Row* row) {
+                                return is_open(row) && row->write->key.judge_id.has_value();
+                              })));
+  const Rows refused =
+      Select(rows, [&](const Row* row) { return !is_open(row) && row->write->idempotency.has_value(); });
   const Rows writes = Select(rows, is_open);
   if (std::ranges::any_of(writes, [](const Row* row) { return row->write->idempotency.has_value(); })) {
     RETURN_IF_ERROR(StoreOnce(session, writes));
@@ -385,6 +378,8 @@ absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> StoreBatch(
   AnswerUnclaimedTokens(session,
                         Select(rows, [&](const Row* row) { return is_open(row) && row->write->token; }));
   AnswerUnclaimedKeys(session, Select(rows, is_open));
+  // What was stored once is answered so again, whatever its judge has become since.
+  RecallAnswers(session, refused);
 
   std::vector<absl::StatusOr<StoredFeedback>> answers;
   answers.reserve(batch_rows.size());
@@ -394,7 +389,8 @@ absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> StoreBatch(
 
 }  // namespace
 
-BatchStore::BatchStore(pg::ConnectionOptions connection, PromptCache& prompts) : prompts_(prompts) {
+BatchStore::BatchStore(pg::ConnectionOptions connection, PromptCache& prompts, JudgeCache& judges)
+    : prompts_(prompts), judges_(judges) {
   connection.statements = kStatements;
   session_ = std::make_unique<pg::Session>(std::move(connection));
 }
@@ -404,7 +400,7 @@ BatchStore::~BatchStore() = default;
 absl::StatusOr<std::vector<absl::StatusOr<StoredFeedback>>> BatchStore::Store(
     absl::Span<const FeedbackWrite* const> batch) {
   try {
-    return StoreBatch(*session_, prompts_, batch);
+    return StoreBatch(*session_, prompts_, judges_, batch);
   } catch (const std::exception& error) {
     // A result that cannot be read: what it says has been committed.
     log::Error("cannot read what a batch stored", {{"error", error.what()}});

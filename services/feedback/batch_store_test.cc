@@ -63,7 +63,8 @@ struct Fixture {
   TestService service;
   auth::Principal principal = service.AddProject();
   PromptCache prompts{service.clock};
-  BatchStore writer{{.dsn = service.database.Dsn("feedback"), .application_name = "writer"}, prompts};
+  JudgeCache judges{service.clock};
+  BatchStore writer{{.dsn = service.database.Dsn("feedback"), .application_name = "writer"}, prompts, judges};
 };
 
 TEST_CASE("the row at fault fails alone in its batch") {
@@ -148,7 +149,8 @@ TEST_CASE("a connection lost during the statement leaves the outcome unknown, an
 TEST_CASE("without a database nothing is stored, and it says so") {
   TestService service;
   PromptCache prompts(service.clock);
-  BatchStore writer({.dsn = "host=127.0.0.1 port=1 dbname=none user=none"}, prompts);
+  JudgeCache judges(service.clock);
+  BatchStore writer({.dsn = "host=127.0.0.1 port=1 dbname=none user=none"}, prompts, judges);
   CHECK(ReasonOf(Store(writer, {Write({}, 1)}).status()) == errors::v1::REASON_UNAVAILABLE);
 }
 

@@ -210,21 +210,6 @@ TEST_CASE("one's own feedback is read back by any spelling, under any of the pro
   CHECK(found->feedback().reason() == "good");
   CHECK(found->feedback().metadata() == R"({"a": 2, "b": 1})");
   CHECK(found->feedback().created_by().id() == principal.user.id());
-  get.set_judge_id(NewUuidV7(test.clock.Now()).ToString());
-  CHECK(ReasonOf(test.replica.feedback.Get(principal, get).status()) ==
-        errors::v1::REASON_FEEDBACK_NOT_FOUND);
-}
-
-TEST_CASE("withdrawing feedback about a judge leaves the rater's other feedback alone") {
-  TestService test;
-  const auth::Principal principal = test.AddProject();
-  REQUIRE(test.replica.Submit(principal, Vote(true)).response.ok());
-  v1::WithdrawCompletionFeedbackRequest withdraw;
-  withdraw.set_prompt_slug("support-bot");
-  withdraw.set_completion_id("c1");
-  withdraw.set_judge_id(NewUuidV7(test.clock.Now()).ToString());
-  CHECK(test.replica.feedback.Withdraw(principal, withdraw).ok());
-  CHECK(test.database.Query("select count(*) from feedback") == "1");
 }
 
 TEST_CASE("an unknown prompt is not found, and the message says how to create it") {
@@ -252,27 +237,6 @@ TEST_CASE("an unknown prompt is not found, and the message says how to create it
   create.set_slug("support-bto");
   REQUIRE(test.other_replica.prompts.Create(principal, create).ok());
   CHECK(test.replica.Submit(principal, request).response.ok());
-}
-
-TEST_CASE("what is said of a judge needs the judge, and there is none") {
-  TestService test;
-  const auth::Principal principal = test.AddProject();
-  const auto refusal = [&](auto change) {
-    v1::SubmitCompletionFeedbackRequest request = Vote(true);
-    change(request);
-    return test.replica.Submit(principal, request).response.status();
-  };
-  for (const absl::Status& status :
-       {refusal([](auto& request) { request.set_expected_score(4); }),
-        refusal([](auto& request) { request.set_score_direction(v1::SCORE_DIRECTION_TOO_HIGH); }),
-        refusal([](auto& request) {
-          (*request.mutable_criteria_feedback())["clarity"].set_expected_score(4);
-        })}) {
-    CHECK(ReasonOf(status) == errors::v1::REASON_VALIDATION_ERROR);
-    CHECK(DetailsOf(status).violations.at(0).field == "judge_id");
-  }
-  CHECK(ReasonOf(refusal([](auto& request) { request.set_judge_id("j"); })) ==
-        errors::v1::REASON_JUDGE_NOT_FOUND);
 }
 
 TEST_CASE("the admin key has no user and must name one") {

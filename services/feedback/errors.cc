@@ -3,6 +3,9 @@
 #include <chrono>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
 namespace verdict::feedback::error {
 namespace {
 
@@ -12,6 +15,10 @@ absl::Status Overloaded(std::string_view message) {
   return MakeError(errors::v1::REASON_OVERLOADED, message, {.retry_after = 1s});
 }
 
+absl::Status Invalid(std::string_view field, std::string_view rule) {
+  return ValidationError({{std::string(field), std::string(field) + std::string(rule)}});
+}
+
 std::string Quoted(std::string_view text) { return '`' + std::string(text) + '`'; }
 
 }  // namespace
@@ -19,7 +26,7 @@ std::string Quoted(std::string_view text) { return '`' + std::string(text) + '`'
 absl::Status QueueFull() { return Overloaded("Too many writes are waiting. Nothing was stored."); }
 
 absl::Status KeyQueueFull() {
-  return Overloaded("Too many writes of this rater to this target are waiting. Nothing was stored.");
+  return Overloaded("Too many writes to this record are waiting. Nothing was stored.");
 }
 
 absl::Status ShuttingDown() {
@@ -29,12 +36,18 @@ absl::Status ShuttingDown() {
 
 absl::Status DeadlineTooNear() {
   return MakeError(errors::v1::REASON_DEADLINE_EXCEEDED,
-                   "Too little time is left to store the feedback. Nothing was stored.", {.retry_after = 1s});
+                   "Too little time is left to store the write. Nothing was stored.", {.retry_after = 1s});
 }
 
 absl::Status DeadlineExceeded() {
   return MakeError(errors::v1::REASON_DEADLINE_EXCEEDED,
                    "The write waited until its time was over. Nothing was stored.", {.retry_after = 1s});
+}
+
+absl::Status ErasureUnfinished() {
+  return MakeError(errors::v1::REASON_DEADLINE_EXCEEDED,
+                   "There is more to erase than the time allowed. Repeat the request to erase the rest.",
+                   {.retry_after = 1s});
 }
 
 absl::Status PromptNotFound(std::string_view slug) {
@@ -49,13 +62,28 @@ absl::Status PromptExists(std::string_view slug) {
                    "The project has a prompt " + Quoted(slug) + " already.");
 }
 
+absl::Status PromptIdNotFound() {
+  return MakeError(errors::v1::REASON_PROMPT_NOT_FOUND, "No prompt of this id in this project.");
+}
+
 absl::Status JudgeNotFound() {
   return MakeError(errors::v1::REASON_JUDGE_NOT_FOUND, "No judge of this id in this project.");
+}
+
+absl::Status JudgeExists(std::string_view name) {
+  return MakeError(errors::v1::REASON_ALREADY_EXISTS,
+                   "The project has a judge " + Quoted(name) + " already.");
 }
 
 absl::Status FeedbackNotFound() {
   return MakeError(errors::v1::REASON_FEEDBACK_NOT_FOUND,
                    "This rater has given no feedback on this completion.");
+}
+
+absl::Status EvaluationExists() {
+  return MakeError(
+      errors::v1::REASON_ALREADY_EXISTS,
+      "The id is that of another judge's or span's evaluation, or of one recorded without an id.");
 }
 
 absl::Status JudgeRequired(std::string_view field) {
@@ -66,23 +94,75 @@ absl::Status RaterRequired() {
   return ValidationError({{"created_by", "created_by is required with the admin key, which has no user."}});
 }
 
-absl::Status BadMetadata(std::string_view expected) {
-  return ValidationError({{"metadata", "metadata must be " + std::string(expected) + "."}});
+absl::Status BadMetadata(std::string_view field, std::string_view expected) {
+  return Invalid(field, " must be " + std::string(expected) + ".");
 }
 
-absl::Status DuplicateKeyInMetadata(std::string_view key) {
-  const std::string field = "metadata." + std::string(key);
-  const std::string message = field + " stands twice.";
-  return MakeError(errors::v1::REASON_DUPLICATE_KEY, message, {.violations = {{field, message}}});
+absl::Status DuplicateKeyInMetadata(std::string_view field, std::string_view key) {
+  const std::string member = std::string(field) + "." + std::string(key);
+  const std::string message = member + " stands twice.";
+  return MakeError(errors::v1::REASON_DUPLICATE_KEY, message, {.violations = {{member, message}}});
 }
 
-absl::Status NulInMetadata() {
-  return MakeError(errors::v1::REASON_INVALID_TEXT, "metadata contains U+0000.",
-                   {.violations = {{"metadata", "metadata contains U+0000."}}});
+absl::Status NulInMetadata(std::string_view field) {
+  const std::string message = std::string(field) + " contains U+0000.";
+  return MakeError(errors::v1::REASON_INVALID_TEXT, message, {.violations = {{std::string(field), message}}});
 }
 
 absl::Status BadPageToken() {
   return ValidationError({{"page_token", "page_token must be the next_page_token of an earlier answer."}});
+}
+
+absl::Status NameRequired() { return Invalid("name", " is required."); }
+
+absl::Status EvaluationTypeFixed() {
+  return Invalid("evaluation_type", " of a judge cannot be changed; create another judge.");
+}
+
+absl::Status EmptyRange(double score_min) {
+  return Invalid("score_max", absl::StrCat(" must be greater than score_min, which is ", score_min, "."));
+}
+
+absl::Status TooManyCriteria(int max) {
+  return Invalid("criteria", absl::StrCat(" must be at most ", max, "."));
+}
+
+absl::Status CriterionTwice(std::string_view key) {
+  return Invalid("criteria", " have the key " + Quoted(key) + " twice.");
+}
+
+absl::Status OutsideRange(std::string_view field, double min, double max) {
+  return Invalid(field, absl::StrCat(" must lie between ", min, " and ", max, ", the judge's range."));
+}
+
+absl::Status NotOfBinaryJudge(std::string_view field) {
+  return Invalid(field, " is for scored judges only, and this one is binary.");
+}
+
+absl::Status RequiredOfJudge(std::string_view field, std::string_view type) {
+  return Invalid(field, " is required of a " + std::string(type) + " judge.");
+}
+
+absl::Status UnknownCriterion(std::string_view field, const std::vector<std::string>& criteria) {
+  return Invalid(field, criteria.empty()
+                            ? " is none of the judge's criteria, of which there are none."
+                            : " is none of the judge's criteria: " + absl::StrJoin(criteria, ", ") + ".");
+}
+
+absl::Status TooLong(std::string_view field, size_t bytes, size_t bytes_max) {
+  return Invalid(field,
+                 absl::StrCat(" takes ", bytes, " bytes as JSON; at most ", bytes_max, " are allowed."));
+}
+
+absl::Status TooManyEvaluations(int max) {
+  return Invalid("evaluations", absl::StrCat(" must be at most ", max, " in one call."));
+}
+
+absl::Status BadEvaluationId() { return Invalid("id", " must be a UUID."); }
+
+absl::Status TooManySpans() {
+  return ValidationError(
+      {{"spans", "spans must have at most 10000 elements; send the others by themselves."}});
 }
 
 absl::Status IdempotencyInProgress() {

@@ -33,6 +33,16 @@ void RegisterFeedbackService(rpc::Server& server, FeedbackService& feedback) {
       [&feedback](rpc::Context& context, const v1::WithdrawCompletionFeedbackRequest& request) {
         return feedback.Withdraw(context.principal(), request);
       });
+  server.Blocking<v1::DeleteFeedbackRequest, v1::DeleteFeedbackResponse>(
+      "verdict.feedback.v1.FeedbackService/DeleteFeedback",
+      [&feedback](rpc::Context& context, const v1::DeleteFeedbackRequest& request) {
+        return feedback.Delete(context.principal(), request);
+      });
+  server.Blocking<v1::EraseUserRequest, v1::EraseUserResponse>(
+      "verdict.feedback.v1.FeedbackService/EraseUser",
+      [&feedback](rpc::Context& context, const v1::EraseUserRequest& request) {
+        return feedback.EraseUser(context.principal(), request, context.deadline());
+      });
   server.Async<v1::RedeemTokenRequest, v1::RedeemTokenResponse>(
       "verdict.feedback.v1.FeedbackService/RedeemToken",
       [&feedback](rpc::Context& context, const v1::RedeemTokenRequest& request,

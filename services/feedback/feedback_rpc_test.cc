@@ -9,9 +9,14 @@
 
 #include "common/rpc/channel.h"
 #include "common/status/grpc_status.h"
+#include "services/feedback/judge_rpc.h"
+#include "services/feedback/span_rpc.h"
 #include "services/feedback/test_service.h"
+#include "verdict/feedback/v1/evaluation_service.grpc.pb.h"
 #include "verdict/feedback/v1/feedback_service.grpc.pb.h"
+#include "verdict/feedback/v1/judge_service.grpc.pb.h"
 #include "verdict/feedback/v1/prompt_service.grpc.pb.h"
+#include "verdict/feedback/v1/span_service.grpc.pb.h"
 
 namespace verdict::feedback {
 namespace {
@@ -40,10 +45,16 @@ class Fixture {
   Fixture() {
     RegisterFeedbackService(server_, test.replica.feedback);
     RegisterPromptService(server_, test.replica.prompts);
+    RegisterJudgeService(server_, test.replica.calls, test.replica.judges);
+    RegisterEvaluationService(server_, test.replica.calls, test.replica.evaluations);
+    RegisterSpanService(server_, test.replica.calls, test.replica.spans);
     REQUIRE(server_.Start().ok());
     const auto channel = rpc::NewChannel(server_.address());
     feedback_ = v1::FeedbackService::NewStub(channel);
     prompts_ = v1::PromptService::NewStub(channel);
+    judges_ = v1::JudgeService::NewStub(channel);
+    evaluations_ = v1::EvaluationService::NewStub(channel);
+    spans_ = v1::SpanService::NewStub(channel);
   }
 
   // Calls with the metadata and returns the answer; `trailers` are those of the last call.
@@ -82,6 +93,9 @@ class Fixture {
   bool replayed = false;
   std::unique_ptr<v1::FeedbackService::Stub> feedback_;
   std::unique_ptr<v1::PromptService::Stub> prompts_;
+  std::unique_ptr<v1::JudgeService::Stub> judges_;
+  std::unique_ptr<v1::EvaluationService::Stub> evaluations_;
+  std::unique_ptr<v1::SpanService::Stub> spans_;
 
  private:
   OneKey keys_{principal};
@@ -89,7 +103,95 @@ class Fixture {
   rpc::Server server_{{}, keys_, registry_};
 };
 
-TEST_CASE("every RPC of the two services works over gRPC") {
+TEST_CASE("every RPC about judges works over gRPC") {
+  Fixture test;
+  const std::string project = test.principal.project_id.ToString();
+  using Judges = v1::JudgeService::Stub;
+  v1::CreateJudgeRequest create;
+  create.set_project_id(project);
+  create.set_name("j");
+  const auto judge = test.Call(*test.judges_, &Judges::CreateJudge, create)->judge();
+  v1::GetJudgeRequest get;
+  get.set_project_id(project);
+  get.set_automation_id(judge.id());
+  CHECK(test.Call(*test.judges_, &Judges::GetJudge, get)->judge().name() == "j");
+  v1::ListJudgesRequest list;
+  list.set_project_id(project);
+  CHECK(test.Call(*test.judges_, &Judges::ListJudges, list)->automations_size() == 1);
+  v1::UpdateJudgeRequest update;
+  update.set_project_id(project);
+  update.set_automation_id(judge.id());
+  update.set_name("renamed");
+  CHECK(test.Call(*test.judges_, &Judges::UpdateJudge, update)->judge().name() == "renamed");
+  v1::LinkJudgeRequest link;
+  link.set_project_id(project);
+  link.set_automation_id(judge.id());
+  link.set_prompt_id(judge.task_id());
+  CHECK(test.Call(*test.judges_, &Judges::LinkJudge, link)->judge().target_prompt_id() == judge.task_id());
+  v1::GetJudgeCriteriaRequest criteria;
+  criteria.set_project_id(project);
+  criteria.set_judge_id(judge.id());
+  CHECK(test.Call(*test.judges_, &Judges::GetJudgeCriteria, criteria)->judge_id() == judge.id());
+
+  using Evaluations = v1::EvaluationService::Stub;
+  v1::RecordEvaluationRequest record;
+  record.set_project_id(project);
+  record.set_judge_id(judge.id());
+  record.mutable_evaluation()->set_span_id("s");
+  record.mutable_evaluation()->set_evaluation_result(true);
+  CHECK(test.Call(*test.evaluations_, &Evaluations::RecordEvaluation, record)->evaluation().judge_name() ==
+        "renamed");
+  v1::RecordEvaluationsRequest records;
+  records.set_project_id(project);
+  records.set_judge_id(judge.id());
+  *records.add_evaluations() = record.evaluation();
+  records.add_evaluations();
+  const auto results = test.Call(*test.evaluations_, &Evaluations::RecordEvaluations, records);
+  REQUIRE(results.ok());
+  CHECK(results->results(0).has_id());
+  CHECK(results->results(1).error().code() == "VALIDATION_ERROR");
+  records.set_project_id(NewUuidV7(test.test.clock.Now()).ToString());
+  CHECK(ReasonOf(test.Call(*test.evaluations_, &Evaluations::RecordEvaluations, records).status()) ==
+        errors::v1::REASON_PERMISSION_DENIED);
+}
+
+TEST_CASE("judges and evaluations honour an Idempotency-Key") {
+  Fixture test;
+  const std::string project = test.principal.project_id.ToString();
+  const auto under = [](const std::string& key) -> Metadata {
+    return {{"authorization", "Bearer key"}, {"idempotency-key", key}};
+  };
+  v1::CreateJudgeRequest create;
+  create.set_project_id(project);
+  create.set_name("j");
+  using Judges = v1::JudgeService::Stub;
+  const auto judge = test.Call(*test.judges_, &Judges::CreateJudge, create, under("k1"));
+  REQUIRE(judge.ok());
+  CHECK_FALSE(test.replayed);
+  CHECK(test.Call(*test.judges_, &Judges::CreateJudge, create, under("k1"))->SerializeAsString() ==
+        judge->SerializeAsString());
+  CHECK(test.replayed);
+
+  using Evaluations = v1::EvaluationService::Stub;
+  v1::RecordEvaluationsRequest records;
+  records.set_project_id(project);
+  records.set_judge_id(judge->judge().id());
+  records.add_evaluations()->set_span_id("s");
+  records.mutable_evaluations(0)->set_evaluation_result(true);
+  v1::RecordEvaluationRequest record;
+  record.set_project_id(project);
+  record.set_judge_id(judge->judge().id());
+  *record.mutable_evaluation() = records.evaluations(0);
+  for (const bool replayed : {false, true}) {
+    CHECK(test.Call(*test.evaluations_, &Evaluations::RecordEvaluations, records, under("k2")).ok());
+    CHECK(test.replayed == replayed);
+    CHECK(test.Call(*test.evaluations_, &Evaluations::RecordEvaluation, record, under("k3")).ok());
+    CHECK(test.replayed == replayed);
+  }
+  CHECK(test.test.database.Query("select revision from evaluation") == "2");
+}
+
+TEST_CASE("every RPC about feedback and prompts works over gRPC") {
   Fixture test;
   v1::CreatePromptRequest create;
   create.set_slug("other");
@@ -132,6 +234,43 @@ TEST_CASE("a repeat under an Idempotency-Key says so over gRPC") {
   REQUIRE(test.Submit(Vote(true), metadata).ok());
   CHECK(test.replayed);
   CHECK(ReasonOf(test.Submit(Vote(false), metadata).status()) == errors::v1::REASON_IDEMPOTENCY_MISMATCH);
+}
+
+TEST_CASE("spans are taken over gRPC, once under an Idempotency-Key") {
+  Fixture test;
+  const Metadata metadata = {{"authorization", "Bearer key"}, {"idempotency-key", "k1"}};
+  const auto create = [&](const v1::CreateSpansRequest& request) {
+    return test.Call(*test.spans_, &v1::SpanService::Stub::CreateSpans, request, metadata);
+  };
+  const auto first = create(Spans({MakeSpan("", "t1")}));
+  REQUIRE(first.ok());
+  CHECK_FALSE(test.replayed);
+  const auto again = create(Spans({MakeSpan("", "t1")}));
+  REQUIRE(again.ok());
+  CHECK(test.replayed);
+  CHECK(again->spans(0).id() == first->spans(0).id());
+  CHECK(ReasonOf(create(Spans({MakeSpan("", "t2")})).status()) == errors::v1::REASON_IDEMPOTENCY_MISMATCH);
+}
+
+TEST_CASE("one bad span refuses its request, and the error names it") {
+  Fixture test;
+  const auto refused = [&](auto change) {
+    v1::CreateSpansRequest request = Spans({MakeSpan("s1", "t1"), MakeSpan("s2", "t1")});
+    change(*request.mutable_spans(1));
+    const absl::Status status =
+        test.Call(*test.spans_, &v1::SpanService::Stub::CreateSpans, request).status();
+    const ErrorDetails details = DetailsOf(status);
+    return details.violations.empty() ? std::string(status.message()) : details.violations.front().field;
+  };
+  CHECK(refused([](v1::Span& span) { span.clear_trace_id(); }) == "spans[1].trace_id");
+  CHECK(refused([](v1::Span& span) { span.clear_name(); }) == "spans[1].name");
+  CHECK(refused([](v1::Span& span) { span.clear_started_at(); }) == "spans[1].started_at");
+  CHECK(refused([](v1::Span& span) { span.mutable_ended_at()->set_seconds(1LL << 60); }) ==
+        "spans[1].ended_at");
+  CHECK(refused([](v1::Span& span) { span.set_id(std::string(201, 's')); }) == "spans[1].id");
+  CHECK(refused([](v1::Span& span) { span.mutable_session()->set_name("n"); }) == "spans[1].session.id");
+  CHECK(refused([](v1::Span& span) { span.set_kind(std::string("l\0m", 3)); }) == "spans[1].kind");
+  CHECK(test.test.database.Query("select count(*) from span") == "0");
 }
 
 TEST_CASE("what cannot be stored whole is refused, and nothing is stored") {

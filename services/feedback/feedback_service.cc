@@ -4,6 +4,7 @@
 
 #include "common/crypto/crypto.h"
 #include "common/ids/entity_id.h"
+#include "common/pg/param.h"
 #include "common/status/macros.h"
 #include "services/feedback/errors.h"
 #include "services/feedback/metadata.h"
@@ -34,14 +35,23 @@ auto* EndUserOf(const Request& request) {
   return request.has_created_by() ? &request.created_by() : nullptr;
 }
 
-// There are no judges yet, so none has the id.
-absl::Status CheckJudge(const v1::SubmitCompletionFeedbackRequest& request) {
-  if (request.has_judge_id()) return error::JudgeNotFound();
-  if (request.has_expected_score()) return error::JudgeRequired("expected_score");
-  if (request.score_direction() != v1::SCORE_DIRECTION_UNSPECIFIED)
-    return error::JudgeRequired("score_direction");
-  if (!request.criteria_feedback().empty()) return error::JudgeRequired("criteria_feedback");
-  return absl::OkStatus();
+// What of it can be told without knowing the judge.
+absl::Status SetScoreFeedback(const v1::SubmitCompletionFeedbackRequest& request, FeedbackWrite& write) {
+  if (!request.has_judge_id()) {
+    if (request.has_expected_score()) return error::JudgeRequired("expected_score");
+    if (request.score_direction() != types::v1::SCORE_DIRECTION_UNSPECIFIED) {
+      return error::JudgeRequired("score_direction");
+    }
+    if (!request.criteria_feedback().empty()) return error::JudgeRequired("criteria_feedback");
+    return absl::OkStatus();
+  }
+  write.key.judge_id = Uuid::Parse(request.judge_id());
+  if (!write.key.judge_id) return error::JudgeNotFound();
+  if (request.has_expected_score()) write.score.expected_score = request.expected_score();
+  write.score.direction = request.score_direction();
+  if (request.criteria_feedback().empty()) return absl::OkStatus();
+  write.score.criteria = &request.criteria_feedback();
+  return CheckLength("criteria_feedback", *write.score.CriteriaJson());
 }
 
 void SetRater(const Person& rater, FeedbackWrite& write) {
@@ -86,10 +96,18 @@ crypto::Digest HashOf(const FeedbackWrite& write) {
   const std::string_view slug = text(write.prompt_slug);
   const std::string_view reason = text(write.reason);
   const std::string_view expected_output = text(write.expected_output);
-  return crypto::Sha256(
+  std::string parts =
       crypto::EncodeParts({crypto::AsText(write.key.project_id.bytes), target_type, write.target_text,
                            rater_kind, write.key.rater_id, email, name, slug, write.thumbs_up ? "1" : "0",
-                           reason, expected_output, metadata, present}));
+                           reason, expected_output, metadata, present});
+  // Apart, so that what has no judge hashes as it did when there were none: repeats outlive a release.
+  if (write.key.judge_id) {
+    const ScoreFeedback& score = write.score;
+    parts += crypto::EncodeParts({crypto::AsText(write.key.judge_id->bytes),
+                                  score.expected_score ? pg::Text(*score.expected_score) : "",
+                                  std::to_string(score.direction), score.CriteriaJson().value_or("")});
+  }
+  return crypto::Sha256(parts);
 }
 
 // The token of a redemption: in the body or as the call's credential, which may also be of another kind.
@@ -115,7 +133,6 @@ FeedbackKey TokenKey(const token::TokenClaims& claims) {
 
 absl::StatusOr<FeedbackWrite> FeedbackService::CompletionWrite(
     const WriteCall& call, const v1::SubmitCompletionFeedbackRequest& request) const {
-  RETURN_IF_ERROR(CheckJudge(request));
   const Time now = clock_.Now();
   FeedbackWrite write = {.id = NewUuidV7(now),
                          .target_text = request.completion_id(),
@@ -123,6 +140,7 @@ absl::StatusOr<FeedbackWrite> FeedbackService::CompletionWrite(
                          .submitted_by = call.principal.key_id,
                          .at = now};
   ASSIGN_OR_RETURN(write.key, CompletionKey(call.principal, request.completion_id(), EndUserOf(request)));
+  RETURN_IF_ERROR(SetScoreFeedback(request, write));
   SetRater(request.has_created_by() ? request.created_by() : call.principal.user, write);
   RETURN_IF_ERROR(SetValues(request, write));
   if (call.idempotency_key) {
@@ -143,8 +161,9 @@ void FeedbackService::Submit(const WriteCall& call, const v1::SubmitCompletionFe
     absl::MutexLock lock(&mutex_);
     if (!running_.insert(*running).second) return done(error::IdempotencyInProgress(), false);
   }
+  const std::optional<Uuid> judge_id = write->key.judge_id;
   queue_.Submit(*std::move(write), call.deadline,
-                [this, &principal = call.principal, &request, running = std::move(running),
+                [this, &principal = call.principal, &request, judge_id, running = std::move(running),
                  done = std::move(done)](absl::StatusOr<StoredFeedback> stored) mutable {
                   if (running) {
                     absl::MutexLock lock(&mutex_);
@@ -159,6 +178,10 @@ void FeedbackService::Submit(const WriteCall& call, const v1::SubmitCompletionFe
                   feedback.set_project_id(principal.project_id.ToString());
                   *feedback.mutable_created_by() =
                       request.has_created_by() ? request.created_by() : principal.user;
+                  if (judge_id) feedback.set_judge_id(judge_id->ToString());
+                  if (request.has_expected_score()) feedback.set_expected_score(request.expected_score());
+                  feedback.set_score_direction(request.score_direction());
+                  *feedback.mutable_criteria_feedback() = request.criteria_feedback();
                   done(std::move(response), stored->replayed);
                 });
 }
@@ -215,10 +238,12 @@ void FeedbackService::Redeem(std::string_view bearer, std::chrono::steady_clock:
 
 absl::StatusOr<v1::GetCompletionFeedbackResponse> FeedbackService::Get(
     const auth::Principal& principal, const v1::GetCompletionFeedbackRequest& request) {
-  ASSIGN_OR_RETURN(const FeedbackKey key,
-                   CompletionKey(principal, request.completion_id(), EndUserOf(request)));
+  ASSIGN_OR_RETURN(FeedbackKey key, CompletionKey(principal, request.completion_id(), EndUserOf(request)));
   ASSIGN_OR_RETURN(const Uuid prompt_id, store_.FindPromptId(principal.project_id, request.prompt_slug()));
-  if (request.has_judge_id()) return error::FeedbackNotFound();
+  if (request.has_judge_id()) {
+    key.judge_id = Uuid::Parse(request.judge_id());
+    if (!key.judge_id) return error::FeedbackNotFound();
+  }
   v1::GetCompletionFeedbackResponse response;
   v1::CompletionFeedback& feedback = *response.mutable_feedback();
   ASSIGN_OR_RETURN(feedback, store_.FindFeedback(key));
@@ -230,12 +255,37 @@ absl::StatusOr<v1::GetCompletionFeedbackResponse> FeedbackService::Get(
 
 absl::StatusOr<v1::WithdrawCompletionFeedbackResponse> FeedbackService::Withdraw(
     const auth::Principal& principal, const v1::WithdrawCompletionFeedbackRequest& request) {
-  ASSIGN_OR_RETURN(const FeedbackKey key,
-                   CompletionKey(principal, request.completion_id(), EndUserOf(request)));
+  ASSIGN_OR_RETURN(FeedbackKey key, CompletionKey(principal, request.completion_id(), EndUserOf(request)));
   RETURN_IF_ERROR(store_.FindPromptId(principal.project_id, request.prompt_slug()).status());
-  // There is no feedback about a judge yet, and that of no judge is another record.
-  if (!request.has_judge_id()) RETURN_IF_ERROR(store_.WithdrawFeedback(key, clock_.Now()));
+  if (request.has_judge_id()) {
+    key.judge_id = Uuid::Parse(request.judge_id());
+    if (!key.judge_id) return v1::WithdrawCompletionFeedbackResponse();  // nobody's id, so no record's
+  }
+  RETURN_IF_ERROR(store_.WithdrawFeedback(key, clock_.Now()));
   return v1::WithdrawCompletionFeedbackResponse();
+}
+
+absl::StatusOr<v1::DeleteFeedbackResponse> FeedbackService::Delete(const auth::Principal& principal,
+                                                                   const v1::DeleteFeedbackRequest& request) {
+  // What is no id of ours names nothing, and nothing is what is left of it.
+  if (const auto id = Uuid::Parse(request.feedback_id())) {
+    RETURN_IF_ERROR(store_.DeleteRecord(principal.project_id, *id));
+  }
+  return v1::DeleteFeedbackResponse();
+}
+
+absl::StatusOr<v1::EraseUserResponse> FeedbackService::EraseUser(
+    const auth::Principal& principal, const v1::EraseUserRequest& request,
+    std::chrono::steady_clock::time_point deadline) {
+  v1::EraseUserResponse response;
+  for (;;) {
+    ASSIGN_OR_RETURN(const Erased erased, store_.EraseSome(principal.project_id, request.user_id()));
+    response.set_feedback_count(response.feedback_count() + erased.records);
+    response.set_revision_count(response.revision_count() + erased.revisions);
+    response.set_claim_count(response.claim_count() + erased.claims);
+    if (!erased.more) return response;
+    if (std::chrono::steady_clock::now() >= deadline) return error::ErasureUnfinished();
+  }
 }
 
 absl::StatusOr<v1::PeekTokenResponse> FeedbackService::Peek(std::string_view bearer) {

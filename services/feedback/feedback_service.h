@@ -8,7 +8,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/auth/principal.h"
@@ -18,6 +17,7 @@
 #include "services/feedback/feedback_store.h"
 #include "services/feedback/feedback_write.h"
 #include "services/feedback/metrics.h"
+#include "services/feedback/write_call.h"
 #include "verdict/feedback/v1/feedback_service.pb.h"
 
 namespace verdict::feedback {
@@ -26,17 +26,8 @@ namespace verdict::feedback {
 // Thread-safe.
 class FeedbackService {
  public:
-  // Answers a write, once, from any thread. `replayed` says that an earlier, equal request was answered
-  // alike.
   template <typename Response>
-  using Done = absl::AnyInvocable<void(absl::StatusOr<Response>, bool replayed)>;
-
-  // A write's caller.
-  struct WriteCall {
-    const auth::Principal& principal;
-    const std::optional<std::string>& idempotency_key;
-    std::chrono::steady_clock::time_point deadline;
-  };
+  using Done = WriteDone<Response>;
 
   // All outlive the service, and the queue is drained before the service ends.
   FeedbackService(FeedbackStore& store, FeedbackQueue& queue, const token::KeyRing& keys, const Clock& clock,
@@ -55,6 +46,12 @@ class FeedbackService {
                                                         const v1::GetCompletionFeedbackRequest& request);
   absl::StatusOr<v1::WithdrawCompletionFeedbackResponse> Withdraw(
       const auth::Principal& principal, const v1::WithdrawCompletionFeedbackRequest& request);
+  absl::StatusOr<v1::DeleteFeedbackResponse> Delete(const auth::Principal& principal,
+                                                    const v1::DeleteFeedbackRequest& request);
+  // Erases bit by bit; DEADLINE_EXCEEDED when some is left at the deadline.
+  absl::StatusOr<v1::EraseUserResponse> EraseUser(const auth::Principal& principal,
+                                                  const v1::EraseUserRequest& request,
+                                                  std::chrono::steady_clock::time_point deadline);
   absl::StatusOr<v1::PeekTokenResponse> Peek(std::string_view bearer);
 
  private:

@@ -2,8 +2,11 @@
 
 #include <exception>
 #include <string>
+#include <utility>
 
+#include "common/criteria/criteria_json.h"
 #include "common/pg/execute.h"
+#include "common/pg/param.h"
 #include "common/pg/status.h"
 #include "common/pg/value.h"
 #include "common/status/macros.h"
@@ -17,23 +20,62 @@ using pg::Access;
 using pg::Statement;
 
 constexpr Statement kFindFeedback = {"find_feedback", R"sql(
-select id, prompt_id, thumbs_up, reason, expected_output, metadata::text as metadata, rater_id, rater_email, rater_name,
+select id, prompt_id, thumbs_up, reason, expected_output, metadata::text as metadata, expected_score, score_direction,
+       criteria_feedback::text as criteria_feedback, rater_id, rater_email, rater_name,
        (extract(epoch from created_at) * 1000)::int8 as created_at,
        (extract(epoch from updated_at) * 1000)::int8 as updated_at
   from feedback
  where project_id = $1 and target_type = $2 and target_id = $3 and rater_kind = $4 and rater_id = $5
-   and judge_id is null)sql"};
+   and judge_id is not distinct from $6)sql"};
 
 constexpr Statement kWithdrawFeedback = {"withdraw_feedback", R"sql(
 with withdrawn as (
   delete from feedback
    where project_id = $1 and target_type = $2 and target_id = $3 and rater_kind = $4 and rater_id = $5
-     and judge_id is null
-  returning project_id, id, revision, thumbs_up, reason, expected_output, metadata, submitted_by, updated_at)
+     and judge_id is not distinct from $6
+  returning project_id, id, revision, thumbs_up, reason, expected_output, metadata, expected_score, score_direction,
+            criteria_feedback, submitted_by, updated_at, rater_id)
 insert into feedback_history
-  (project_id, id, revision, thumbs_up, reason, expected_output, metadata, submitted_by, written_at, withdrawn_at)
-select project_id, id, revision, thumbs_up, reason, expected_output, metadata, submitted_by, updated_at, $6::timestamptz
+  (project_id, id, revision, thumbs_up, reason, expected_output, metadata, expected_score, score_direction,
+   criteria_feedback, submitted_by, written_at, rater_id, withdrawn_at)
+select project_id, id, revision, thumbs_up, reason, expected_output, metadata, expected_score, score_direction,
+       criteria_feedback, submitted_by, updated_at, rater_id, $7::timestamptz
   from withdrawn)sql"};
+
+// The records first, then what they replaced: a write that was waited for has added to the history meanwhile,
+// which only a later snapshot sees.
+constexpr Statement kDeleteRecord = {"delete_record", R"sql(
+with evaluation as (delete from evaluation where project_id = $1 and id = $2)
+delete from feedback where project_id = $1 and id = $2 returning submitted_by)sql"};
+
+// Locked in the order in which batches lock them.
+constexpr Statement kEraseRecords = {"erase_records", R"sql(
+with erased as (
+  delete from feedback f
+   using (select id from feedback where project_id = $1 and rater_id = $2
+           order by target_type, target_id, rater_kind, judge_id limit 200 for update) r
+   where f.project_id = $1 and f.id = r.id
+  returning f.id, f.submitted_by)
+select id, submitted_by, true as live from erased
+union all
+(select id, submitted_by, false from feedback_history
+  where project_id = $1 and rater_id = $2 and withdrawn_at is not null limit 200))sql"};
+
+constexpr Statement kEraseHistory = {"erase_history", R"sql(
+with evaluation as (
+  delete from evaluation_history where project_id = $1 and id = any ($2::uuid[])),
+revision as (
+  delete from feedback_history where project_id = $1 and id = any ($2::uuid[]) returning submitted_by),
+claim as (
+  update redemption r set state = 2, fp = null
+    from (select submitted_by from revision union select unnest($3::uuid[])) token (id)
+   where r.project_id = $1 and r.jti = token.id and r.fp is not null
+  returning r.jti)
+select (select count(*) from revision), (select count(*) from claim))sql"};
+
+constexpr Statement kHasRecords = {"has_records", R"sql(
+select exists (select from feedback where project_id = $1 and rater_id = $2)
+    or exists (select from feedback_history where project_id = $1 and rater_id = $2 and withdrawn_at is not null))sql"};
 
 constexpr Statement kFindTokenState = {"find_token_state", R"sql(
 select r.state, $3::timestamptz < p.tokens_valid_after as revoked, $4::timestamptz <= now() as expired
@@ -52,8 +94,9 @@ constexpr Statement kListPrompts = {"list_prompts", R"sql(
 select id, project_id, slug, (extract(epoch from created_at) * 1000)::int8 as created_at
   from prompt where project_id = $1 and id > $2 order by id limit $3)sql"};
 
-constexpr Statement kStatements[] = {kFindFeedback, kWithdrawFeedback, kFindTokenState,
-                                     kInsertPrompt, kFindPrompt,       kListPrompts};
+constexpr Statement kStatements[] = {kFindFeedback, kWithdrawFeedback, kDeleteRecord,   kEraseRecords,
+                                     kEraseHistory, kHasRecords,       kFindTokenState, kInsertPrompt,
+                                     kFindPrompt,   kListPrompts};
 
 constexpr int kRedeemed = 1;  // redemption.state
 
@@ -73,9 +116,10 @@ v1::Prompt PromptFrom(const pqxx::row& row) {
 std::span<const Statement> FeedbackStore::Statements() { return kStatements; }
 
 absl::StatusOr<v1::CompletionFeedback> FeedbackStore::FindFeedback(const FeedbackKey& key) const try {
-  ASSIGN_OR_RETURN(const pqxx::result found, pg::Execute(pool_, Access::kRead, kFindFeedback, key.project_id,
-                                                         static_cast<int>(key.target_type), key.target_id,
-                                                         static_cast<int>(key.rater_kind), key.rater_id));
+  ASSIGN_OR_RETURN(
+      const pqxx::result found,
+      pg::Execute(pool_, Access::kRead, kFindFeedback, key.project_id, static_cast<int>(key.target_type),
+                  key.target_id, static_cast<int>(key.rater_kind), key.rater_id, key.judge_id));
   if (found.empty()) return error::FeedbackNotFound();
   const pqxx::row row = found.front();
   v1::CompletionFeedback feedback;
@@ -86,6 +130,13 @@ absl::StatusOr<v1::CompletionFeedback> FeedbackStore::FindFeedback(const Feedbac
   if (!row["reason"].is_null()) feedback.set_reason(String(row["reason"]));
   if (!row["expected_output"].is_null()) feedback.set_expected_output(String(row["expected_output"]));
   if (!row["metadata"].is_null()) feedback.set_metadata(String(row["metadata"]));
+  if (key.judge_id) feedback.set_judge_id(key.judge_id->ToString());
+  if (!row["expected_score"].is_null()) feedback.set_expected_score(row["expected_score"].as<double>());
+  feedback.set_score_direction(static_cast<types::v1::ScoreDirection>(row["score_direction"].as<int>(0)));
+  if (!row["criteria_feedback"].is_null() &&
+      !criteria::FromJson(pg::TextFrom(row["criteria_feedback"]), *feedback.mutable_criteria_feedback())) {
+    return InternalError("feedback by criterion cannot be read");
+  }
   types::v1::Person& rater = *feedback.mutable_created_by();
   rater.set_id(String(row["rater_id"]));
   if (!row["rater_email"].is_null()) rater.set_email(String(row["rater_email"]));
@@ -100,8 +151,44 @@ absl::StatusOr<v1::CompletionFeedback> FeedbackStore::FindFeedback(const Feedbac
 absl::Status FeedbackStore::WithdrawFeedback(const FeedbackKey& key, Time now) const {
   return pg::Execute(pool_, Access::kWrite, kWithdrawFeedback, key.project_id,
                      static_cast<int>(key.target_type), key.target_id, static_cast<int>(key.rater_kind),
-                     key.rater_id, now)
+                     key.rater_id, key.judge_id, now)
       .status();
+}
+
+absl::Status FeedbackStore::DeleteRecord(const Uuid& project_id, const Uuid& id) const {
+  return pg::WithTransaction(pool_, pg::Isolation::kReadCommitted, [&](pqxx::transaction_base& transaction) {
+    pg::Array ids;
+    ids.Add(id);
+    pg::Array submitted_by;
+    for (const pqxx::row& record : pg::Execute(transaction, kDeleteRecord, project_id, id)) {
+      submitted_by.Add(pg::UuidFrom(record["submitted_by"]));
+    }
+    pg::Execute(transaction, kEraseHistory, project_id, std::move(ids), std::move(submitted_by));
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<Erased> FeedbackStore::EraseSome(const Uuid& project_id, std::string_view rater_id) const {
+  Erased erased;
+  RETURN_IF_ERROR(
+      pg::WithTransaction(pool_, pg::Isolation::kReadCommitted, [&](pqxx::transaction_base& transaction) {
+        erased = {};
+        pg::Array ids;
+        pg::Array submitted_by;
+        for (const pqxx::row& record : pg::Execute(transaction, kEraseRecords, project_id, rater_id)) {
+          erased.records += record["live"].as<bool>() ? 1 : 0;
+          ids.Add(pg::UuidFrom(record["id"]));
+          submitted_by.Add(pg::UuidFrom(record["submitted_by"]));
+        }
+        const pqxx::result history =
+            pg::Execute(transaction, kEraseHistory, project_id, std::move(ids), std::move(submitted_by));
+        erased.revisions = history[0][0].as<int>();
+        erased.claims = history[0][1].as<int>();
+        // Asked last: what another erasure or withdrawal has just done is seen by now.
+        erased.more = pg::Execute(transaction, kHasRecords, project_id, rater_id)[0][0].as<bool>();
+        return absl::OkStatus();
+      }));
+  return erased;
 }
 
 absl::Status FeedbackStore::CheckToken(const token::TokenClaims& claims) const try {

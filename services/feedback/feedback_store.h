@@ -16,8 +16,16 @@
 
 namespace verdict::feedback {
 
-// What of this service's SQL does not go through the group commit. Each call is one statement; beyond what it
-// names it fails as pg::Execute does. Thread-safe.
+// What an erasure has removed.
+struct Erased {
+  int records = 0;
+  int revisions = 0;
+  int claims = 0;
+  bool more = false;  // there is something left
+};
+
+// What of this service's SQL does not go through the group commit. Beyond what a call names it fails as
+// pg::Execute and pg::WithTransaction do. Thread-safe.
 class FeedbackStore {
  public:
   // `pool` has Statements(); it and `prompts` outlive the store.
@@ -30,6 +38,14 @@ class FeedbackStore {
 
   // Deletes a record and keeps its last revision in the history. No record is no error.
   absl::Status WithdrawFeedback(const FeedbackKey& key, Time now) const;
+
+  // Deletes feedback or an evaluation, with its history, and empties the claims of tokens as EraseSome does.
+  // No record is no error.
+  absl::Status DeleteRecord(const Uuid& project_id, const Uuid& id) const;
+
+  // Erases some of a rater's records with their history, also of withdrawn ones, and empties the claims of
+  // the tokens that they came by: such a token then counts as revoked.
+  absl::StatusOr<Erased> EraseSome(const Uuid& project_id, std::string_view rater_id) const;
 
   // OK when the token can be redeemed; TOKEN_EXPIRED, TOKEN_USED or TOKEN_REVOKED.
   absl::Status CheckToken(const token::TokenClaims& claims) const;

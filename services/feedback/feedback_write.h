@@ -7,6 +7,8 @@
 #include "common/clock.h"
 #include "common/crypto/crypto.h"
 #include "common/ids/uuid.h"
+#include "services/feedback/judge_rules.h"
+#include "services/feedback/write_call.h"
 #include "services/feedback/write_queue.h"
 #include "verdict/types/v1/entity.pb.h"
 
@@ -27,12 +29,13 @@ struct FeedbackKey {
   Uuid target_id = {};
   RaterKind rater_kind = {};
   std::string rater_id = {};
+  std::optional<Uuid> judge_id = {};  // whose evaluation of the target it is about
 
   friend bool operator==(const FeedbackKey&, const FeedbackKey&) = default;
   template <typename H>
   friend H AbslHashValue(H hash, const FeedbackKey& key) {
     return H::combine(std::move(hash), key.project_id, key.target_type, key.target_id, key.rater_kind,
-                      key.rater_id);
+                      key.rater_id, key.judge_id.has_value(), key.judge_id.value_or(Uuid{}));
   }
 };
 
@@ -42,13 +45,6 @@ struct TokenClaim {
   Time iat = {};
   Time exp = {};
   crypto::Digest fingerprint = {};  // of the record's key and values: equal requests have equal ones
-};
-
-// The use of an Idempotency-Key, on which the write depends.
-struct IdempotencyClaim {
-  Uuid owner = {};  // the API key
-  std::string key = {};
-  crypto::Digest body_hash = {};
 };
 
 // One write, as it goes through the group commit.
@@ -64,6 +60,7 @@ struct FeedbackWrite {
   std::optional<std::string_view> reason = {};
   std::optional<std::string_view> expected_output = {};
   std::optional<std::string_view> metadata = {};  // has passed CheckMetadata
+  ScoreFeedback score = {};                       // with a judge only
   Uuid submitted_by = {};                         // the API key, or the token's jti
   Time at = {};
   std::optional<TokenClaim> token = {};

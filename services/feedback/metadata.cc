@@ -48,6 +48,8 @@ size_t DigitsOfExponent(const std::string& number) {
 // Boost's parser calls these as it reads; each returns whether to go on. Makes the canonical text.
 class Canonicalizer {
  public:
+  explicit Canonicalizer(std::string_view field) : field_(field) {}
+
   // Their names are Boost's. NOLINTBEGIN(readability-identifier-naming)
   static constexpr size_t max_array_size = SIZE_MAX;
   static constexpr size_t max_object_size = SIZE_MAX;
@@ -62,7 +64,7 @@ class Canonicalizer {
     auto& members = open_.back().members;
     std::ranges::sort(members, {}, &Member::key);
     const auto twice = std::ranges::adjacent_find(members, {}, &Member::key);
-    if (twice != members.end()) return Refuse(error::DuplicateKeyInMetadata(twice->key), error);
+    if (twice != members.end()) return Refuse(error::DuplicateKeyInMetadata(field_, twice->key), error);
     std::string text = "{";
     for (const Member& member : members) text += Quoted(member.key) + ':' + member.value + ',';
     return Close(text + '}');
@@ -133,7 +135,7 @@ class Canonicalizer {
   }
 
   bool Text(json::string_view part, json::error_code& error) {
-    if (part.find('\0') != json::string_view::npos) return Refuse(error::NulInMetadata(), error);
+    if (part.find('\0') != json::string_view::npos) return Refuse(error::NulInMetadata(field_), error);
     text_.append(part.data(), part.size());
     return true;
   }
@@ -142,7 +144,7 @@ class Canonicalizer {
     text_.append(part.data(), part.size());
     const std::string number = std::exchange(text_, {});
     if (!IsStorableNumber(number)) {
-      return Refuse(error::BadMetadata("free of numbers that a double cannot hold"), error);
+      return Refuse(error::BadMetadata(field_, "free of numbers that a double cannot hold"), error);
     }
     written_out_bytes_ += DigitsOfExponent(number);
     return Value(number);
@@ -154,6 +156,7 @@ class Canonicalizer {
     return false;
   }
 
+  const std::string_view field_;
   absl::Status status_;
   std::vector<Container> open_;  // from the outermost
   std::string text_;             // of the string or number that is being read
@@ -163,23 +166,26 @@ class Canonicalizer {
 
 }  // namespace
 
-absl::Status CheckMetadata(std::string_view text) { return CanonicalMetadata(text).status(); }
+absl::Status CheckMetadata(std::string_view text, std::string_view field) {
+  return CanonicalMetadata(text, field).status();
+}
 
-absl::StatusOr<std::string> CanonicalMetadata(std::string_view text) {
+absl::StatusOr<std::string> CanonicalMetadata(std::string_view text, std::string_view field) {
   const size_t start = text.find_first_not_of(" \t\r\n");
-  if (start == std::string_view::npos || text[start] != '{') return error::BadMetadata("a JSON object");
+  if (start == std::string_view::npos || text[start] != '{')
+    return error::BadMetadata(field, "a JSON object");
   json::parse_options options;
   options.max_depth = kDepthMax;
-  json::basic_parser<Canonicalizer> parser{options};
+  json::basic_parser<Canonicalizer> parser(options, field);
   json::error_code error;
   const size_t consumed = parser.write_some(false, text.data(), text.size(), error);
   if (!parser.handler().status().ok()) return parser.handler().status();
   // The parser stops after the value without an error, whatever follows.
   if (error || text.find_first_not_of(" \t\r\n", consumed) != std::string_view::npos) {
-    return error::BadMetadata("one valid JSON object, nested at most 31 deep");
+    return error::BadMetadata(field, "one valid JSON object, nested at most 31 deep");
   }
   if (text.size() + parser.handler().written_out_bytes() > kWrittenOutBytesMax) {
-    return error::BadMetadata("at most 16384 bytes long with its numbers written out");
+    return error::BadMetadata(field, "at most 16384 bytes long with its numbers written out");
   }
   return parser.handler().Take();
 }

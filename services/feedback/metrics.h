@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "common/metrics/metrics.h"
 #include "common/status/error.h"
+#include "services/feedback/garbage_store.h"
 
 namespace verdict::feedback {
 
@@ -15,7 +18,7 @@ struct WriteQueueMetrics {
         refused_rows(registry.Counter("verdict_write_queue_refused_rows_total",
                                       "Writes refused before they were queued.", {{"queue", queue}})),
         batch_rows(registry.Histogram("verdict_write_queue_batch_rows", "Writes in one batch.",
-                                      {1, 2, 4, 8, 16, 32, 64, 128, 256}, {{"queue", queue}})),
+                                      {1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096}, {{"queue", queue}})),
         commit_seconds(registry.Histogram("verdict_write_queue_commit_seconds",
                                           "Time to store one batch, commit included.",
                                           metrics::LatencyBuckets(), {{"queue", queue}})) {}
@@ -24,6 +27,48 @@ struct WriteQueueMetrics {
   metrics::Counter& refused_rows;
   metrics::Histogram& batch_rows;
   metrics::Histogram& commit_seconds;
+};
+
+// Of the collection of garbage; `table` labels the rows.
+class GarbageMetrics {
+ public:
+  explicit GarbageMetrics(metrics::Registry& registry)
+      : failures(registry.Counter("verdict_garbage_failures_total",
+                                  "Collections of one kind of garbage that failed.")),
+        last_success(registry.Gauge("verdict_garbage_last_success_timestamp_seconds",
+                                    "When a collection last ended without a failure; 0 before the first.")) {
+    for (const Garbage kind : kGarbage) {
+      collected_.push_back(&registry.Counter("verdict_garbage_collected_rows_total",
+                                             "Rows deleted because they had had their time.",
+                                             {{"table", TableOf(kind)}}));
+    }
+  }
+
+  static std::string TableOf(Garbage kind) {
+    switch (kind) {
+      case Garbage::kRedemptions:
+        return "redemption";
+      case Garbage::kIdempotency:
+        return "idempotency";
+      case Garbage::kSpanStubs:
+      case Garbage::kSpans:
+        return "span";
+      case Garbage::kTraceStubs:
+      case Garbage::kTraces:
+        return "trace";
+      case Garbage::kSessions:
+        return "session";
+    }
+    return "";
+  }
+
+  metrics::Counter& Collected(Garbage kind) { return *collected_[static_cast<size_t>(kind)]; }
+
+  metrics::Counter& failures;
+  metrics::Gauge& last_success;
+
+ private:
+  std::vector<metrics::Counter*> collected_;  // by Garbage
 };
 
 // Of token redemptions, by result: "stored", "replayed", a reason that refuses a token, or "failed".

@@ -1,33 +1,51 @@
 #include "services/feedback/test_service.h"
 
 #include "common/ids/uuid.h"
+#include "services/feedback/pool_statements.h"
+#include "services/feedback/writers.h"
 
 namespace verdict::feedback {
 namespace {
 
-constexpr int kWriters = 2;
+constexpr size_t kWriters = 2;
 
-std::vector<FeedbackQueue::StoreBatch> MakeWriters(const std::string& dsn, PromptCache& prompts) {
-  std::vector<FeedbackQueue::StoreBatch> writers;
-  for (int i = 0; i < kWriters; ++i) {
-    auto writer = std::make_shared<BatchStore>(
-        pg::ConnectionOptions{.dsn = dsn, .application_name = "writer"}, prompts);
-    writers.emplace_back([writer](auto batch) { return writer->Store(batch); });
-  }
-  return writers;
+pg::ConnectionOptions Connection(const std::string& dsn, const std::string& name) {
+  return {.dsn = dsn, .application_name = name};
 }
 
 }  // namespace
 
 Replica::Replica(const std::string& dsn, const token::KeyRing& keys, const Clock& clock)
     : prompt_cache(clock),
-      pool({.dsn = dsn, .size = 2, .statements = FeedbackStore::Statements()}),
+      judge_cache(clock),
+      pool({.dsn = dsn, .size = 2, .statements = PoolStatements()}),
       store(pool, prompt_cache),
       queue_metrics(registry, "feedback"),
-      queue({}, MakeWriters(dsn, prompt_cache), queue_metrics),
+      queue({},
+            MakeWriters<FeedbackQueue, BatchStore>(kWriters, Connection(dsn, "writer"), prompt_cache,
+                                                   judge_cache),
+            queue_metrics),
+      evaluation_queue_metrics(registry, "evaluations"),
+      evaluation_queue(EvaluationService::QueueOptions({}),
+                       MakeWriters<EvaluationQueue, EvaluationBatchStore>(kWriters, Connection(dsn, "writer"),
+                                                                          judge_cache),
+                       evaluation_queue_metrics),
       redemption_metrics(registry),
       feedback(store, queue, keys, clock, redemption_metrics),
-      prompts(store, clock) {}
+      prompts(store, clock),
+      judge_store(pool, judge_cache),
+      judges(judge_store, clock),
+      evaluations(evaluation_queue, clock),
+      span_queue_metrics(registry, "spans"),
+      span_queue({.batch_rows_max = 4'000, .waiting_rows_max = 20'000},
+                 MakeWriters<SpanQueue, SpanStore>(kWriters, Connection(dsn, "span writer")),
+                 span_queue_metrics),
+      spans(span_queue, clock),
+      idempotency_store(pool),
+      executor(2, 100),
+      calls(idempotency_store, executor),
+      garbage(pool),
+      garbage_metrics(registry) {}
 
 Answer<v1::SubmitCompletionFeedbackResponse> Replica::Submit(
     const auth::Principal& principal, const v1::SubmitCompletionFeedbackRequest& request,
@@ -37,11 +55,50 @@ Answer<v1::SubmitCompletionFeedbackResponse> Replica::Submit(
   return answers.Wait().front();
 }
 
+Answer<v1::CreateSpansResponse> Replica::CreateSpans(const auth::Principal& principal,
+                                                     const v1::CreateSpansRequest& request,
+                                                     const std::optional<std::string>& idempotency_key) {
+  Answers<v1::CreateSpansResponse> answers;
+  const WriteCall call = {principal, idempotency_key, TestService::Deadline()};
+  calls.RunAsync<v1::CreateSpansResponse>(
+      call, request, [&](SpanService::Done done) { spans.Create(call, request, std::move(done)); },
+      answers.Expect());
+  return answers.Wait().front();
+}
+
 Answer<v1::RedeemTokenResponse> Replica::Redeem(std::string_view bearer,
                                                 const v1::RedeemTokenRequest& request) {
   Answers<v1::RedeemTokenResponse> answers;
   feedback.Redeem(bearer, TestService::Deadline(), request, answers.Expect());
   return answers.Wait().front();
+}
+
+v1::Judge Replica::CreateJudge(const auth::Principal& principal,
+                               const v1::CreateJudgeRequest& request) const {
+  const std::optional<std::string> no_key;
+  return judges.Create({principal, no_key, TestService::Deadline()}, request).value().judge();
+}
+
+absl::StatusOr<types::v1::Evaluation> Replica::Record(const auth::Principal& principal,
+                                                      const std::string& judge_id,
+                                                      const v1::EvaluationInput& input) {
+  v1::RecordEvaluationRequest request;
+  request.set_judge_id(judge_id);
+  *request.mutable_evaluation() = input;
+  const std::optional<std::string> no_key;
+  Answers<v1::RecordEvaluationResponse> answers;
+  evaluations.Record({principal, no_key, TestService::Deadline()}, request, answers.ExpectOnce());
+  const auto answer = answers.Wait().front();
+  if (!answer.response.ok()) return answer.response.status();
+  return answer.response->evaluation();
+}
+
+absl::StatusOr<v1::RecordEvaluationsResponse> Replica::RecordAll(
+    const auth::Principal& principal, const v1::RecordEvaluationsRequest& request) {
+  const std::optional<std::string> no_key;
+  Answers<v1::RecordEvaluationsResponse> answers;
+  evaluations.RecordAll({principal, no_key, TestService::Deadline()}, request, answers.ExpectOnce());
+  return answers.Wait().front().response;
 }
 
 TestService::TestService()
@@ -82,6 +139,21 @@ v1::SubmitCompletionFeedbackRequest Vote(bool thumbs_up, const std::optional<std
   request.set_completion_id("c1");
   request.set_thumbs_up(thumbs_up);
   if (reason) request.set_reason(*reason);
+  return request;
+}
+
+v1::Span MakeSpan(const std::string& id, const std::string& trace_id) {
+  v1::Span span;
+  span.set_id(id);
+  span.set_trace_id(trace_id);
+  span.set_name("answer");
+  *span.mutable_started_at() = ToProto(Time(std::chrono::seconds(1'780'088'059)));
+  return span;
+}
+
+v1::CreateSpansRequest Spans(const std::vector<v1::Span>& spans) {
+  v1::CreateSpansRequest request;
+  request.mutable_spans()->Assign(spans.begin(), spans.end());
   return request;
 }
 

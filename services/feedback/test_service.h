@@ -11,14 +11,26 @@
 #include "common/clock.h"
 #include "common/metrics/metrics.h"
 #include "common/pg/pool.h"
+#include "common/rpc/executor.h"
 #include "common/token/test_keyset.h"
 #include "common/token/token_codec.h"
 #include "services/feedback/batch_store.h"
+#include "services/feedback/evaluation_batch_store.h"
+#include "services/feedback/evaluation_service.h"
 #include "services/feedback/feedback_service.h"
 #include "services/feedback/feedback_store.h"
+#include "services/feedback/garbage_collector.h"
+#include "services/feedback/garbage_store.h"
+#include "services/feedback/idempotency_store.h"
+#include "services/feedback/idempotent_calls.h"
+#include "services/feedback/judge_cache.h"
+#include "services/feedback/judge_service.h"
+#include "services/feedback/judge_store.h"
 #include "services/feedback/metrics.h"
 #include "services/feedback/prompt_cache.h"
 #include "services/feedback/prompt_service.h"
+#include "services/feedback/span_service.h"
+#include "services/feedback/span_store.h"
 #include "tests/support/database.h"
 
 namespace verdict::feedback {
@@ -41,6 +53,10 @@ class Answers {
       absl::MutexLock answer_lock(&mutex_);
       answers_.push_back({std::move(response), replayed});
     };
+  }
+  // The same for what is never replayed here.
+  absl::AnyInvocable<void(absl::StatusOr<Response>)> ExpectOnce() {
+    return [done = Expect()](absl::StatusOr<Response> response) mutable { done(std::move(response), false); };
   }
   // Waits for all of them.
   std::vector<Answer<Response>> Wait() {
@@ -65,17 +81,40 @@ class Replica {
   Answer<v1::SubmitCompletionFeedbackResponse> Submit(const auth::Principal& principal,
                                                       const v1::SubmitCompletionFeedbackRequest& request,
                                                       const std::optional<std::string>& idempotency_key = {});
+  Answer<v1::CreateSpansResponse> CreateSpans(const auth::Principal& principal,
+                                              const v1::CreateSpansRequest& request,
+                                              const std::optional<std::string>& idempotency_key = {});
   Answer<v1::RedeemTokenResponse> Redeem(std::string_view bearer, const v1::RedeemTokenRequest& request);
+  // Throws when it is refused.
+  v1::Judge CreateJudge(const auth::Principal& principal, const v1::CreateJudgeRequest& request) const;
+  absl::StatusOr<types::v1::Evaluation> Record(const auth::Principal& principal, const std::string& judge_id,
+                                               const v1::EvaluationInput& input);
+  absl::StatusOr<v1::RecordEvaluationsResponse> RecordAll(const auth::Principal& principal,
+                                                          const v1::RecordEvaluationsRequest& request);
 
   metrics::Registry registry;
   PromptCache prompt_cache;
+  JudgeCache judge_cache;
   pg::Pool pool;
   FeedbackStore store;
   WriteQueueMetrics queue_metrics;
   FeedbackQueue queue;
+  WriteQueueMetrics evaluation_queue_metrics;
+  EvaluationQueue evaluation_queue;
   RedemptionMetrics redemption_metrics;
   FeedbackService feedback;
   PromptService prompts;
+  JudgeStore judge_store;
+  JudgeService judges;
+  EvaluationService evaluations;
+  WriteQueueMetrics span_queue_metrics;
+  SpanQueue span_queue;
+  SpanService spans;
+  IdempotencyStore idempotency_store;
+  rpc::Executor executor;
+  IdempotentCalls calls;
+  GarbageStore garbage;
+  GarbageMetrics garbage_metrics;
 };
 
 // A database with projects, and two replicas of the service on it: what holds between processes is worth more
@@ -117,6 +156,10 @@ class TestService {
 
 // Feedback on completion c1 of prompt "support-bot".
 v1::SubmitCompletionFeedbackRequest Vote(bool thumbs_up, const std::optional<std::string>& reason = {});
+
+// A span of no session and no parent.
+v1::Span MakeSpan(const std::string& id, const std::string& trace_id);
+v1::CreateSpansRequest Spans(const std::vector<v1::Span>& spans);
 
 v1::RedeemTokenRequest Redemption(bool thumbs_up, const std::optional<std::string>& reason = {});
 

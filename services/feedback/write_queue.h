@@ -23,8 +23,10 @@
 namespace verdict::feedback {
 
 struct WriteQueueOptions {
-  size_t batch_rows_max = 64;  // more than this buys little throughput and costs every row of the batch time
-  size_t waiting_rows_max = 4096;  // per writer
+  // A lone write may have more. More than this buys little throughput and costs every row of the batch
+  // time.
+  size_t batch_rows_max = 64;
+  size_t waiting_rows_max = 4096;  // per writer; a lone write may have more
   // Per key, so that one hot key cannot fill the queue. A hundred callers of one key at once are ordinary.
   size_t waiting_rows_per_key_max = 128;
   std::chrono::milliseconds time_needed{100};  // a write whose deadline is nearer is refused
@@ -38,7 +40,8 @@ struct WriteQueueOptions {
 // write of each key; the next one waits for the next batch. So the writes of a key happen one after the
 // other, in the order of their submission, and each gets the answer that it would have got alone.
 //
-// `Write` has a member `key`, which can be hashed and compared. Thread-safe.
+// `Write` has a member `key`, which can be hashed and compared; where it has a function `rows`, it counts for
+// that many rows instead of one. Thread-safe.
 template <typename Write, typename Answer>
 class WriteQueue {
  public:
@@ -105,19 +108,30 @@ class WriteQueue {
     bool draining ABSL_GUARDED_BY(mutex) = false;
   };
 
+  static size_t RowsOf(const Write& write) {
+    if constexpr (requires { write.rows(); }) {
+      return write.rows();
+    } else {
+      return 1;
+    }
+  }
+
   // Takes the row, or leaves it and says why.
   absl::Status Enqueue(std::unique_ptr<Row>& row) {
     if (row->deadline - options_.now() < options_.time_needed) return error::DeadlineTooNear();
     Shard& shard = *shards_[absl::HashOf(row->write.key) % shards_.size()];
     absl::MutexLock lock(&shard.mutex);
     if (shard.draining) return error::ShuttingDown();
-    if (shard.waiting_rows >= options_.waiting_rows_max) return error::QueueFull();
+    const size_t rows = RowsOf(row->write);
+    if (shard.waiting_rows > 0 && shard.waiting_rows + rows > options_.waiting_rows_max) {
+      return error::QueueFull();
+    }
     const auto [entry, is_new] = shard.waiting.try_emplace(row->write.key);
     if (entry->second.size() >= options_.waiting_rows_per_key_max) return error::KeyQueueFull();
     entry->second.push_back(std::move(row));
     if (is_new) shard.turns.push_back(&*entry);
-    ++shard.waiting_rows;
-    metrics_.waiting_rows.Increment();
+    shard.waiting_rows += rows;
+    metrics_.waiting_rows.Increment(static_cast<double>(rows));
     shard.changed.Signal();
     return absl::OkStatus();
   }
@@ -126,11 +140,16 @@ class WriteQueue {
   Rows TakeBatch(Shard& shard) {
     absl::MutexLock lock(&shard.mutex);
     while (shard.turns.empty() && !shard.draining) shard.changed.Wait(&shard.mutex);
-    Rows batch(std::min(shard.turns.size(), options_.batch_rows_max));
-    for (std::unique_ptr<Row>& row : batch) {
+    Rows batch;
+    size_t rows = 0;
+    // Each key once: one that has more to come waits behind those of now.
+    for (size_t keys = shard.turns.size(); keys > 0; --keys) {
       auto* entry = shard.turns.front();
+      const size_t more = RowsOf(entry->second.front()->write);
+      if (!batch.empty() && rows + more > options_.batch_rows_max) break;
+      rows += more;
       shard.turns.pop_front();
-      row = std::move(entry->second.front());
+      const auto& row = batch.emplace_back(std::move(entry->second.front()));
       entry->second.pop_front();
       if (entry->second.empty()) {
         shard.waiting.erase(row->write.key);
@@ -138,8 +157,8 @@ class WriteQueue {
         shard.turns.push_back(entry);
       }
     }
-    shard.waiting_rows -= batch.size();
-    metrics_.waiting_rows.Decrement(static_cast<double>(batch.size()));
+    shard.waiting_rows -= rows;
+    metrics_.waiting_rows.Decrement(static_cast<double>(rows));
     return batch;
   }
 
@@ -164,13 +183,17 @@ class WriteQueue {
   void Commit(const StoreBatch& store, absl::Span<std::unique_ptr<Row>> rows) {
     std::vector<const Write*> writes;
     writes.reserve(rows.size());
-    for (const auto& row : rows) writes.push_back(&row->write);
+    size_t rows_count = 0;
+    for (const auto& row : rows) {
+      writes.push_back(&row->write);
+      rows_count += RowsOf(row->write);
+    }
 
     const auto start = std::chrono::steady_clock::now();
     auto answers = store(writes);
     metrics_.commit_seconds.Observe(
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    metrics_.batch_rows.Observe(static_cast<double>(rows.size()));
+    metrics_.batch_rows.Observe(static_cast<double>(rows_count));
 
     if (answers.ok()) {
       for (size_t i = 0; i < rows.size(); ++i) rows[i]->done(std::move((*answers)[i]));

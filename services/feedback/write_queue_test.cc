@@ -381,5 +381,49 @@ TEST_CASE("property: random schedules keep the promises") {
   }
 }
 
+// A write that counts for several rows.
+struct Parcel {
+  int key = 0;
+  size_t size = 0;
+
+  size_t rows() const { return size; }
+};
+
+TEST_CASE("a write of many rows counts for them, and one larger than every bound goes alone") {
+  using ParcelQueue = WriteQueue<Parcel, int>;
+  std::vector<std::vector<size_t>> batches;
+  absl::Notification started, released;
+  metrics::Registry registry;
+  WriteQueueMetrics metrics(registry, "test");
+  ParcelQueue queue(
+      {.batch_rows_max = 10, .waiting_rows_max = 20},
+      {[&](absl::Span<const Parcel* const> batch) -> absl::StatusOr<std::vector<absl::StatusOr<int>>> {
+        std::vector<size_t>& sizes = batches.emplace_back();
+        for (const Parcel* parcel : batch) sizes.push_back(parcel->size);
+        if (batches.size() == 1) {
+          started.Notify();
+          released.WaitForNotification();
+        }
+        return std::vector<absl::StatusOr<int>>(batch.size(), 1);
+      }},
+      metrics);
+  int key = 0;
+  const auto submit = [&](size_t size) {
+    queue.Submit({key++, size}, steady_clock::now() + 1h, [](const absl::StatusOr<int>&) {});
+  };
+  submit(100);  // more than may wait, but nothing does
+  started.WaitForNotification();
+  for (const size_t size : {4, 6, 3}) submit(size);
+  CHECK(metrics.refused_rows.Value() == 0);
+  submit(8);
+  CHECK(metrics.refused_rows.Value() == 1);
+  submit(7);
+  CHECK(metrics.waiting_rows.Value() == 20);
+  released.Notify();
+  queue.Drain();
+  CHECK(batches == std::vector<std::vector<size_t>>{{100}, {4, 6}, {3, 7}});
+  CHECK(metrics.waiting_rows.Value() == 0);
+}
+
 }  // namespace
 }  // namespace verdict::feedback

@@ -1,0 +1,18 @@
+#include "services/feedback/span_rpc.h"
+
+#include <utility>
+
+#include "services/feedback/idempotent_rpc.h"
+
+namespace verdict::feedback {
+
+void RegisterSpanService(rpc::Server& server, IdempotentCalls& calls, SpanService& spans) {
+  IdempotentAsync<v1::CreateSpansRequest, v1::CreateSpansResponse>(
+      server, calls, "verdict.feedback.v1.SpanService/CreateSpans",
+      [&spans](rpc::Context& context, const v1::CreateSpansRequest& request,
+               rpc::Done<v1::CreateSpansResponse> done) {
+        spans.Create(WriteCallOf(context), request, std::move(done));
+      });
+}
+
+}  // namespace verdict::feedback
