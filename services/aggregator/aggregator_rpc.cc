@@ -1,17 +1,49 @@
 #include "services/aggregator/aggregator_rpc.h"
 
+#include <string>
+
+#include "common/rpc/call_metadata.h"
+
 namespace verdict::aggregator {
 
 void RegisterAggregatorRpcs(rpc::Server& server, const AggregatorService& service) {
-  using v1::GetEntityFeedbackRequest;
-  using v1::GetEntityFeedbackResponse;
-  server.Stream<GetEntityFeedbackRequest, GetEntityFeedbackResponse>(
+  server.Stream<v1::GetEntityFeedbackRequest, v1::GetEntityFeedbackResponse>(
       "verdict.aggregator.v1.AggregatorService/GetEntityFeedback",
-      [&service](rpc::Context& context, const GetEntityFeedbackRequest& request,
-                 rpc::Writer<GetEntityFeedbackResponse>& writer) {
-        return service.GetEntityFeedback(
-            context.principal(), request,
-            [&writer](const GetEntityFeedbackResponse& message) { return writer.Write(message); });
+      [&service](rpc::Context& context, const auto& request, auto& writer) {
+        const auto has_state = [&context](const std::string& etag) {
+          context.SetETag(etag);
+          return context.if_none_match() && rpc::HasETag(*context.if_none_match(), etag);
+        };
+        return service.GetEntityFeedback(context.principal(), request, has_state,
+                                         [&writer](const auto& message) { return writer.Write(message); });
+      });
+  server.Blocking<v1::ListFeedbackRequest, v1::ListFeedbackResponse>(
+      "verdict.aggregator.v1.AggregatorService/ListFeedback",
+      [&service](rpc::Context& context, const auto& request) {
+        return service.ListFeedback(context.principal(), request);
+      });
+  server.Stream<v1::ExportFeedbackRequest, v1::ExportFeedbackResponse>(
+      "verdict.aggregator.v1.AggregatorService/ExportFeedback",
+      [&service](rpc::Context& context, const auto& request, auto& writer) {
+        return service.ExportFeedback(context.principal(), request,
+                                      [&writer](const auto& message) { return writer.Write(message); });
+      });
+  server.Blocking<v1::GetFeedbackRequest, v1::GetFeedbackResponse>(
+      "verdict.aggregator.v1.AggregatorService/GetFeedback",
+      [&service](rpc::Context& context, const auto& request) {
+        return service.GetFeedback(context.principal(), request);
+      });
+  server.Stream<v1::ListJudgeEvaluationsRequest, v1::ListJudgeEvaluationsResponse>(
+      "verdict.aggregator.v1.AggregatorService/ListJudgeEvaluations",
+      [&service](rpc::Context& context, const auto& request, auto& writer) {
+        return service.ListJudgeEvaluations(context.principal(), request,
+                                            [&writer](const auto& message) { return writer.Write(message); });
+      });
+  server.Stream<v1::ListSpanEvaluationsRequest, v1::ListSpanEvaluationsResponse>(
+      "verdict.aggregator.v1.AggregatorService/ListSpanEvaluations",
+      [&service](rpc::Context& context, const auto& request, auto& writer) {
+        return service.ListSpanEvaluations(context.principal(), request,
+                                           [&writer](const auto& message) { return writer.Write(message); });
       });
 }
 

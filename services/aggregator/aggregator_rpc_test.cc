@@ -77,6 +77,85 @@ TEST_CASE("a large entity streams over gRPC, whole and in order") {
         ReadEntity(server.aggregator, types::v1::ENTITY_TYPE_SPAN, "busy").All().SerializeAsString());
 }
 
+TEST_CASE("a caller that names the state gets it without a message") {
+  TestServer server;
+  server.aggregator.InsertMany(kProject, types::v1::ENTITY_TYPE_SPAN, "s", 3);
+  const auto messages = [&](const std::string& known) {
+    grpc::ClientContext context;
+    Prepare(context);
+    if (!known.empty()) context.AddMetadata("if-none-match", known);
+    const auto reader = server.stub->GetEntityFeedback(&context, RequestFor(kProject, "s"));
+    int count = 0;
+    for (v1::GetEntityFeedbackResponse response; reader->Read(&response);) ++count;
+    CHECK(reader->Finish().ok());
+    const auto tag = context.GetServerInitialMetadata().find("etag");
+    REQUIRE(tag != context.GetServerInitialMetadata().end());
+    return std::pair(count, std::string(tag->second.data(), tag->second.size()));
+  };
+  const auto [count, tag] = messages("");
+  CHECK(count == 1);
+  CHECK(messages(tag) == std::pair(0, tag));
+  CHECK(messages("\"x\", W/" + tag) == std::pair(0, tag));
+  server.aggregator.Insert(Row{.target = "s", .rater_id = "somebody"});
+  CHECK(messages(tag).first == 1);
+}
+
+TEST_CASE("every read is served over gRPC") {
+  TestServer server;
+  const JudgeRow judge;
+  const Row row;
+  server.aggregator.Insert(judge);
+  server.aggregator.Insert(row);
+  server.aggregator.Insert(EvaluationRow{.judge = judge.id});
+  const std::string project = kProject.ToString();
+  const auto all = [](auto reader, auto response) {
+    auto together = response;
+    while (reader->Read(&response)) together.MergeFrom(response);
+    CHECK(reader->Finish().ok());
+    return together;
+  };
+
+  grpc::ClientContext list_context;
+  Prepare(list_context);
+  v1::ListFeedbackRequest list;
+  list.set_project_id(project);
+  v1::ListFeedbackResponse listed;
+  CHECK(server.stub->ListFeedback(&list_context, list, &listed).ok());
+  CHECK(listed.items_size() == 2);
+
+  grpc::ClientContext export_context;
+  Prepare(export_context);
+  v1::ExportFeedbackRequest everything;
+  everything.set_project_id(project);
+  CHECK(all(server.stub->ExportFeedback(&export_context, everything), v1::ExportFeedbackResponse())
+            .items_size() == 2);
+
+  grpc::ClientContext get_context;
+  Prepare(get_context);
+  v1::GetFeedbackRequest get;
+  get.set_project_id(project);
+  get.set_feedback_id(row.id.ToString());
+  v1::GetFeedbackResponse got;
+  CHECK(server.stub->GetFeedback(&get_context, get, &got).ok());
+  CHECK(got.feedback().id() == row.id.ToString());
+
+  grpc::ClientContext judge_context;
+  Prepare(judge_context);
+  v1::ListJudgeEvaluationsRequest of_judge;
+  of_judge.set_project_id(project);
+  of_judge.set_judge_id(judge.id.ToString());
+  CHECK(all(server.stub->ListJudgeEvaluations(&judge_context, of_judge), v1::ListJudgeEvaluationsResponse())
+            .total() == 1);
+
+  grpc::ClientContext span_context;
+  Prepare(span_context);
+  v1::ListSpanEvaluationsRequest of_span;
+  of_span.set_project_id(project);
+  of_span.set_span_id("span-1");
+  CHECK(all(server.stub->ListSpanEvaluations(&span_context, of_span), v1::ListSpanEvaluationsResponse())
+            .evaluations_size() == 1);
+}
+
 TEST_CASE("another project's feedback is refused, whether the project exists or not") {
   TestServer server;
   CHECK(StatusOf(server, RequestFor(kProject, "s")).ok());

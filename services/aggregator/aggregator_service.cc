@@ -1,85 +1,183 @@
 #include "services/aggregator/aggregator_service.h"
 
-#include <cstddef>
+#include <optional>
 #include <utility>
 
 #include "common/ids/entity_id.h"
 #include "common/status/macros.h"
+#include "services/aggregator/cursor.h"
 #include "services/aggregator/errors.h"
+#include "services/aggregator/message_packer.h"
+#include "services/aggregator/selection.h"
 
 namespace verdict::aggregator {
 namespace {
 
-// Sends a response in as few messages as its bounds allow.
-class MessagePacker {
+constexpr int kListLimitDefault = 100;
+
+// What an answered page is part of.
+struct Paging {
+  int limit = 0;
+  std::string list;
+};
+
+// Fills a response with one page of what a store gives.
+template <typename Response>
+class Page {
  public:
-  using Write = absl::FunctionRef<bool(const v1::GetEntityFeedbackResponse&)>;
+  Page(Response& response, Paging paging)
+      : response_(response), paging_(std::move(paging)), room_(paging_.limit) {}
 
-  // `head` is everything but items.
-  MessagePacker(v1::GetEntityFeedbackResponse head, Write write) : head_(std::move(head)), write_(write) {}
-
-  v1::GetEntityFeedbackResponse& head() { return head_; }
-
-  // False when the caller is gone.
+  // False when the page is full; then it gets the cursor of the next one.
   bool Add(v1::FeedbackItem item) {
-    const std::size_t bytes = item.ByteSizeLong();
-    const bool full =
-        items_.items_size() == kItemsMax || (items_.items_size() > 0 && bytes_ + bytes > kBytesMax);
-    if (full && !SendItems()) return false;
-    *items_.add_items() = std::move(item);
-    bytes_ += bytes;
+    if (!room_.Take(item.ByteSizeLong())) {
+      response_.set_next_cursor(EncodeCursor(last_, paging_.list));
+      return false;
+    }
+    last_ = PlaceOf(item);
+    *response_.add_items() = std::move(item);
     return true;
   }
 
-  // Sends what is left; if nothing was sent yet, all as one message.
-  bool Finish() {
-    if (head_sent_) return SendItems();
-    head_.mutable_items()->Swap(items_.mutable_items());
-    return write_(head_);
-  }
-
  private:
-  // A message of one item is about 150 kB at most, so a full one stays far below the 4 MiB that gRPC
-  // clients take by default.
-  static constexpr int kItemsMax = 500;
-  static constexpr std::size_t kBytesMax = 1 << 20;
-
-  bool SendItems() {
-    if (!std::exchange(head_sent_, true) && !write_(head_)) return false;
-    const bool sent = write_(items_);
-    items_.clear_items();
-    bytes_ = 0;
-    return sent;
-  }
-
-  v1::GetEntityFeedbackResponse head_;
-  const Write write_;
-  v1::GetEntityFeedbackResponse items_;
-  std::size_t bytes_ = 0;  // of items_
-  bool head_sent_ = false;
+  Response& response_;
+  const Paging paging_;
+  Room room_;
+  Place last_;
 };
+
+// Where the page that the request asks for begins and how much is read for it: one item more than it may
+// have, to show whether there is a next one.
+template <typename Request>
+absl::Status SelectPage(const Request& request, const Paging& paging, Selection& selection) {
+  selection.limit = paging.limit + 1;
+  if (!request.has_cursor()) return absl::OkStatus();
+  selection.after = DecodeCursor(request.cursor(), paging.list);
+  return selection.after ? absl::OkStatus() : error::BadCursor();
+}
 
 }  // namespace
 
-absl::Status AggregatorService::GetEntityFeedback(
-    const auth::Principal& principal, const v1::GetEntityFeedbackRequest& request,
-    absl::FunctionRef<bool(const v1::GetEntityFeedbackResponse&)> write) const {
-  const Entity entity = {.project_id = principal.project_id,
-                         .type = request.entity_type(),
-                         .key = EntityKey(request.entity_id())};
+absl::Status AggregatorService::GetEntityFeedback(const auth::Principal& principal,
+                                                  const v1::GetEntityFeedbackRequest& request,
+                                                  HasState has_state,
+                                                  Write<v1::GetEntityFeedbackResponse> write) const {
+  if (request.has_cursor() && !request.has_limit()) return error::CursorWithoutLimit();
+  ASSIGN_OR_RETURN(Selection selection, SelectionOf(request));
+  Paging paging;
+  if (request.has_limit()) {
+    paging = {.limit = request.limit(), .list = ListOf(principal.project_id, request)};
+    RETURN_IF_ERROR(SelectPage(request, paging, selection));
+  }
   v1::GetEntityFeedbackResponse head;
   head.set_entity_type(request.entity_type());
   head.set_entity_id(request.entity_id());
-  MessagePacker packer(std::move(head), write);
+  MessagePacker packer(std::move(head), &v1::GetEntityFeedbackResponse::mutable_items, write);
+  Page page(packer.head(), paging);
 
+  bool unchanged = false;
   RETURN_IF_ERROR(store_.ReadFeedback(
-      entity,
-      [&](const v1::FeedbackSummary& summary) {
-        *packer.head().mutable_summary() = summary;
-        metrics_.entity_items.Observe(summary.total());
+      {.project_id = principal.project_id,
+       .type = request.entity_type(),
+       .key = EntityKey(request.entity_id())},
+      selection,
+      [&](EntityState state) {
+        metrics_.entity_items.Observe(state.summary.total());
+        unchanged = has_state(state.etag);
+        packer.head().mutable_summary()->Swap(&state.summary);
+        return !unchanged;
       },
-      [&](v1::FeedbackItem item) { return packer.Add(std::move(item)); }));
-  return packer.Finish() ? absl::OkStatus() : error::StreamAbandoned();
+      [&](v1::FeedbackItem item) {
+        return request.has_limit() ? page.Add(std::move(item)) : packer.Add(std::move(item));
+      }));
+  if (unchanged) {
+    metrics_.not_modified.Increment();
+    return absl::OkStatus();
+  }
+  return packer.Finish();
+}
+
+absl::StatusOr<v1::ListFeedbackResponse> AggregatorService::ListFeedback(
+    const auth::Principal& principal, const v1::ListFeedbackRequest& request) const {
+  ASSIGN_OR_RETURN(Selection selection, SelectionOf(request));
+  const Paging paging = {.limit = request.has_limit() ? request.limit() : kListLimitDefault,
+                         .list = ListOf(principal.project_id, request)};
+  RETURN_IF_ERROR(SelectPage(request, paging, selection));
+  v1::ListFeedbackResponse response;
+  Page page(response, paging);
+  RETURN_IF_ERROR(store_.ListFeedback(principal.project_id, selection,
+                                      [&](v1::FeedbackItem item) { return page.Add(std::move(item)); }));
+  return response;
+}
+
+absl::Status AggregatorService::ExportFeedback(const auth::Principal& principal,
+                                               const v1::ExportFeedbackRequest& request,
+                                               Write<v1::ExportFeedbackResponse> write) const {
+  ASSIGN_OR_RETURN(const Selection selection, SelectionOf(request));
+  MessagePacker packer(v1::ExportFeedbackResponse(), &v1::ExportFeedbackResponse::mutable_items, write);
+  RETURN_IF_ERROR(store_.ExportFeedback(principal.project_id, selection, [&](v1::FeedbackItem item) {
+    metrics_.exported_items.Increment();
+    return packer.Add(std::move(item));
+  }));
+  return packer.Finish();
+}
+
+absl::StatusOr<v1::GetFeedbackResponse> AggregatorService::GetFeedback(
+    const auth::Principal& principal, const v1::GetFeedbackRequest& request) const {
+  constexpr int kRevisionsMax = 1'000;
+  const std::optional<Uuid> id = Uuid::Parse(request.feedback_id());
+  if (!id) return error::FeedbackNotFound();
+  const std::optional<int> before_revision =
+      request.has_before_revision() ? std::optional(request.before_revision()) : std::nullopt;
+  v1::GetFeedbackResponse response;
+  Room room(kRevisionsMax);
+  ASSIGN_OR_RETURN(
+      *response.mutable_feedback(),
+      store_.ReadItem(principal.project_id, *id, before_revision, [&](v1::FeedbackRevision revision) {
+        if (!room.Take(revision.ByteSizeLong())) return false;
+        *response.add_revisions() = std::move(revision);
+        return true;
+      }));
+  return response;
+}
+
+absl::Status AggregatorService::ListJudgeEvaluations(const auth::Principal& principal,
+                                                     const v1::ListJudgeEvaluationsRequest& request,
+                                                     Write<v1::ListJudgeEvaluationsResponse> write) const {
+  const std::optional<Uuid> judge_id = Uuid::Parse(request.judge_id());
+  if (!judge_id) return error::JudgeNotFound();
+  JudgeSelection selection = {.limit = request.has_limit() ? request.limit() : kListLimitDefault,
+                              .offset = request.offset()};
+  if (request.has_start_date()) {
+    ASSIGN_OR_RETURN(selection.start_date, FilterTime(request.start_date(), "start_date"));
+  }
+  if (request.has_end_date()) {
+    ASSIGN_OR_RETURN(selection.end_date, FilterTime(request.end_date(), "end_date"));
+  }
+  if (request.has_evaluation_result()) selection.evaluation_result = request.evaluation_result();
+  if (request.feedback_state() != v1::FEEDBACK_STATE_UNSPECIFIED) {
+    selection.with_user_feedback = request.feedback_state() == v1::FEEDBACK_STATE_WITH_USER_FEEDBACK;
+  }
+  v1::ListJudgeEvaluationsResponse head;
+  head.set_limit(selection.limit);
+  head.set_offset(selection.offset);
+  MessagePacker packer(std::move(head), &v1::ListJudgeEvaluationsResponse::mutable_evaluations, write);
+  RETURN_IF_ERROR(evaluations_.ListOfJudge(
+      principal.project_id, *judge_id, selection, [&](int total) { packer.head().set_total(total); },
+      [&](types::v1::Evaluation evaluation) { return packer.Add(std::move(evaluation)); }));
+  return packer.Finish();
+}
+
+absl::Status AggregatorService::ListSpanEvaluations(const auth::Principal& principal,
+                                                    const v1::ListSpanEvaluationsRequest& request,
+                                                    Write<v1::ListSpanEvaluationsResponse> write) const {
+  v1::ListSpanEvaluationsResponse head;
+  head.set_span_id(request.span_id());
+  MessagePacker packer(std::move(head), &v1::ListSpanEvaluationsResponse::mutable_evaluations, write);
+  RETURN_IF_ERROR(evaluations_.ListOfSpan(
+      principal.project_id, EntityKey(request.span_id()),
+      [&](types::v1::Evaluation evaluation) { return packer.Add(std::move(evaluation)); }));
+  return packer.Finish();
 }
 
 }  // namespace verdict::aggregator

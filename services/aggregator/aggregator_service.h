@@ -1,29 +1,53 @@
 #pragma once
 
+#include <string>
+
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/auth/principal.h"
 #include "services/aggregator/aggregator_store.h"
+#include "services/aggregator/evaluation_store.h"
 #include "services/aggregator/metrics.h"
 #include "verdict/aggregator/v1/aggregator_service.pb.h"
 
 namespace verdict::aggregator {
 
-// The use cases of the aggregator service. Thread-safe; blocks.
+// The use cases of the aggregator service, as aggregator_service.proto describes them, for the principal's
+// project. Thread-safe; blocks. `Write` sends a message and returns false when the caller is gone, which ends
+// the call as CANCELLED. What fits goes out as one message; else the first is everything but items, and the
+// others are items, at most 500 and about 1 MiB each.
 class AggregatorService {
  public:
-  // Both outlive the service.
-  AggregatorService(const AggregatorStore& store, Metrics& metrics) : store_(store), metrics_(metrics) {}
+  template <typename Response>
+  using Write = absl::FunctionRef<bool(const Response&)>;
+  // Is told the state's tag before the first message; true when the caller has that state already: nothing is
+  // sent.
+  using HasState = absl::FunctionRef<bool(const std::string& etag)>;
 
-  // Reads all feedback on an entity of the principal's project. `write` sends a message and returns false
-  // when the caller is gone. What fits goes out as one message; else the first is everything but items, and
-  // the others are items, at most 500 and about 1 MiB each.
+  // All outlive the service.
+  AggregatorService(const AggregatorStore& store, const EvaluationStore& evaluations, Metrics& metrics)
+      : store_(store), evaluations_(evaluations), metrics_(metrics) {}
+
   absl::Status GetEntityFeedback(const auth::Principal& principal,
-                                 const v1::GetEntityFeedbackRequest& request,
-                                 absl::FunctionRef<bool(const v1::GetEntityFeedbackResponse&)> write) const;
+                                 const v1::GetEntityFeedbackRequest& request, HasState has_state,
+                                 Write<v1::GetEntityFeedbackResponse> write) const;
+  absl::StatusOr<v1::ListFeedbackResponse> ListFeedback(const auth::Principal& principal,
+                                                        const v1::ListFeedbackRequest& request) const;
+  absl::Status ExportFeedback(const auth::Principal& principal, const v1::ExportFeedbackRequest& request,
+                              Write<v1::ExportFeedbackResponse> write) const;
+  absl::StatusOr<v1::GetFeedbackResponse> GetFeedback(const auth::Principal& principal,
+                                                      const v1::GetFeedbackRequest& request) const;
+  absl::Status ListJudgeEvaluations(const auth::Principal& principal,
+                                    const v1::ListJudgeEvaluationsRequest& request,
+                                    Write<v1::ListJudgeEvaluationsResponse> write) const;
+  absl::Status ListSpanEvaluations(const auth::Principal& principal,
+                                   const v1::ListSpanEvaluationsRequest& request,
+                                   Write<v1::ListSpanEvaluationsResponse> write) const;
 
  private:
   const AggregatorStore& store_;
+  const EvaluationStore& evaluations_;
   Metrics& metrics_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/ids/entity_id.h"
 #include "common/status/error.h"
 #include "services/aggregator/test_feedback.h"
 
@@ -17,11 +18,7 @@ using types::v1::EntityType;
 constexpr std::array kTypes = {ENTITY_TYPE_SPAN, ENTITY_TYPE_TRACE, ENTITY_TYPE_SESSION, ENTITY_TYPE_EVAL_RUN,
                                ENTITY_TYPE_ANNOTATION};
 
-std::vector<std::string> IdsOf(const v1::GetEntityFeedbackResponse& response) {
-  std::vector<std::string> ids;
-  for (const auto& item : response.items()) ids.push_back(item.id());
-  return ids;
-}
+bool HasNoState(const std::string& /*etag*/) { return false; }
 
 TEST_CASE("an entity without feedback has zeros and no items, in one message") {
   const TestAggregator aggregator;
@@ -67,29 +64,33 @@ TEST_CASE("a trace and a session have what is on them and on their spans") {
   const auto trace = ReadEntity(aggregator, ENTITY_TYPE_TRACE, "t1").All();
   CHECK(IdsOf(trace) == std::vector{id(on_span), id(on_trace)});
   CHECK(trace.items(0).span_id() == "s1");
+  CHECK(trace.items(0).trace_id() == EntityKey("t1").ToString());
+  CHECK(trace.items(0).session_id() == EntityKey("c1").ToString());
   CHECK(trace.items(1).trace_id() == "t1");
-  CHECK(IdsOf(ReadEntity(aggregator, ENTITY_TYPE_SESSION, "c1").All()) ==
-        std::vector{id(on_span), id(on_trace), id(on_session)});
+  CHECK(trace.items(1).session_id() == EntityKey("c1").ToString());
+  const auto session = ReadEntity(aggregator, ENTITY_TYPE_SESSION, "c1").All();
+  CHECK(IdsOf(session) == std::vector{id(on_span), id(on_trace), id(on_session)});
+  CHECK(session.items(2).session_id() == "c1");
 }
 
 TEST_CASE("an item says who gave it, which way, and about what") {
   const TestAggregator aggregator;
-  aggregator.Insert({.rater_kind = 0,
-                     .rater_id = "01900000-0000-7000-8000-00000000000a",
-                     .rater_email = "alice@example.com",
-                     .rater_name = "Alice",
-                     .thumbs_up = false,
-                     .reason = "vague; it's \"bad\" ☹",
-                     .expected_output = "line 1\nline 2",
-                     .metadata = R"({"n": 9007199254740993})",
-                     .trace = "0af7651916cd43dd8448eb211c80319c",
-                     .created_at = kNow});
-  aggregator.Insert({.rater_kind = 1, .rater_id = "u", .created_at = kNow + std::chrono::milliseconds(1)});
-  aggregator.Insert({.rater_kind = 2,
-                     .rater_id = "01900000-0000-7000-8000-00000000000b",
-                     .created_at = kNow + std::chrono::milliseconds(2)});
+  aggregator.Insert(Row{.rater_kind = 0,
+                        .rater_id = "01900000-0000-7000-8000-00000000000a",
+                        .rater_email = "alice@example.com",
+                        .rater_name = "Alice",
+                        .thumbs_up = false,
+                        .reason = "vague; it's \"bad\" ☹",
+                        .expected_output = "line 1\nline 2",
+                        .metadata = R"({"n": 9007199254740993})",
+                        .trace = "0af7651916cd43dd8448eb211c80319c",
+                        .created_at = kNow});
+  aggregator.Insert(Row{.rater_kind = 1, .rater_id = "u", .created_at = kNow + std::chrono::milliseconds(1)});
+  aggregator.Insert(Row{.rater_kind = 2,
+                        .rater_id = "01900000-0000-7000-8000-00000000000b",
+                        .created_at = kNow + std::chrono::milliseconds(2)});
   aggregator.Insert(
-      {.rater_id = "u", .judge = kOtherProject, .created_at = kNow + std::chrono::milliseconds(3)});
+      Row{.rater_id = "u", .judge = kOtherProject, .created_at = kNow + std::chrono::milliseconds(3)});
 
   const auto read = ReadEntity(aggregator, ENTITY_TYPE_SPAN, "span-1").All();
 
@@ -128,6 +129,100 @@ TEST_CASE("an item says who gave it, which way, and about what") {
   CHECK(read.summary().thumbs_down_count() == 1);
 }
 
+TEST_CASE("feedback on a judge's evaluation says what it should have been, and counts for no thumbs") {
+  const TestAggregator aggregator;
+  const Uuid judge = NewUuidV7(kNow);
+  aggregator.Insert(
+      Row{.judge = judge,
+          .thumbs_up = false,
+          .expected_score = 4.5,
+          .score_direction = 1,
+          .criteria_feedback = R"({"clarity": {"expected_score": 4, "reason": "long"}, "tone": {}})"});
+  const auto read = ReadEntity(aggregator, ENTITY_TYPE_SPAN, "span-1").All();
+  REQUIRE(read.items_size() == 1);
+  const auto& item = read.items(0);
+  CHECK(item.source_type() == v1::SOURCE_TYPE_JUDGE);
+  CHECK(item.judge_id() == judge.ToString());
+  CHECK(item.expected_score() == 4.5);
+  CHECK(item.score_direction() == types::v1::SCORE_DIRECTION_TOO_HIGH);
+  REQUIRE(item.criteria_feedback().size() == 2);
+  CHECK(item.criteria_feedback().at("clarity").expected_score() == 4);
+  CHECK(item.criteria_feedback().at("clarity").reason() == "long");
+  CHECK_FALSE(item.criteria_feedback().at("tone").has_expected_score());
+  CHECK(read.summary().human_feedback_count() == 1);
+  CheckRecount(read);
+}
+
+TEST_CASE("an evaluation has everything that the judge said, and nothing of a person") {
+  const TestAggregator aggregator;
+  const JudgeRow judge = {.name = "Helpfulness"};
+  aggregator.Insert(judge);
+  const EvaluationRow scored = {
+      .judge = judge.id,
+      .reason = "Clear steps.",
+      .confidence = 0.92,
+      .score = 8.5,
+      .criteria_scores =
+          R"({"clarity": {"score": 9, "reason": "Well-structured"}, "accuracy": {"score": 8}})",
+      .model = "gemini-3-flash-preview",
+      .duration_ms = 1'200,
+      .trace = "0af7651916cd43dd8448eb211c80319c",
+      .session = "chat-42",
+      .created_at = kNow};
+  const EvaluationRow binary = {.judge = judge.id,
+                                .own_id = true,
+                                .binary = true,
+                                .result = false,
+                                .created_at = kNow + std::chrono::milliseconds(1)};
+  aggregator.Insert(scored);
+  aggregator.Insert(binary);
+  aggregator.Insert(Row{.created_at = kNow + std::chrono::milliseconds(2)});
+
+  const auto read = ReadEntity(aggregator, ENTITY_TYPE_SPAN, "span-1").All();
+
+  REQUIRE(IdsOf(read).size() == 3);
+  const auto& full = read.items(0);
+  CHECK(full.kind() == v1::FEEDBACK_KIND_JUDGE_EVALUATION);
+  CHECK(full.id() == scored.id.ToString());
+  CHECK(full.span_id() == "span-1");
+  CHECK(full.trace_id() == "0af76519-16cd-43dd-8448-eb211c80319c");
+  CHECK(full.session_id() == EntityKey("chat-42").ToString());
+  CHECK(full.automation_id() == judge.id.ToString());
+  CHECK(full.judge_name() == "Helpfulness");
+  CHECK(full.evaluation_result());
+  CHECK(full.evaluation_reason() == "Clear steps.");
+  CHECK(full.confidence_score() == 0.92);
+  CHECK(full.model_used() == "gemini-3-flash-preview");
+  CHECK(full.evaluation_duration_ms() == 1'200);
+  CHECK(full.evaluation_type() == types::v1::EVALUATION_TYPE_SCORED);
+  CHECK(full.score() == 8.5);
+  CHECK((full.has_score_min() && full.score_min() == 0));
+  CHECK(full.score_max() == 10);
+  CHECK(full.pass_threshold() == 7);
+  REQUIRE(full.criteria_scores().size() == 2);
+  CHECK(full.criteria_scores().at("clarity").score() == 9);
+  CHECK(full.criteria_scores().at("clarity").reason() == "Well-structured");
+  CHECK_FALSE(full.criteria_scores().at("accuracy").has_reason());
+  CHECK(FromProto(full.created_at()) == kNow);
+  CHECK(FromProto(full.updated_at()) == kNow);
+  CHECK_FALSE((full.has_thumbs_up() || full.has_created_by() || full.has_judge_id() || full.has_reason()));
+  CHECK((full.via() == v1::VIA_UNSPECIFIED && full.source_type() == v1::SOURCE_TYPE_UNSPECIFIED));
+  CHECK_FALSE((full.has_entity_id() || full.has_revision() || full.has_submitted_by()));
+
+  const auto& bare = read.items(1);
+  CHECK(bare.evaluation_type() == types::v1::EVALUATION_TYPE_BINARY);
+  CHECK((bare.has_evaluation_result() && !bare.evaluation_result()));
+  CHECK_FALSE(
+      (bare.has_score() || bare.has_score_min() || bare.has_score_max() || bare.has_pass_threshold()));
+  CHECK_FALSE((bare.has_evaluation_reason() || bare.has_confidence_score() || bare.has_model_used() ||
+               bare.has_evaluation_duration_ms() || bare.has_trace_id() || bare.has_session_id()));
+  CHECK(bare.criteria_scores().empty());
+
+  CHECK(read.summary().judge_evaluation_count() == 2);
+  CHECK(read.summary().thumbs_up_count() == 1);
+  CheckRecount(read);
+}
+
 TEST_CASE("every spelling of an id finds the same feedback, shown in its writer's spelling") {
   const TestAggregator aggregator;
   const std::vector<std::vector<std::string>> entities = {
@@ -137,7 +232,7 @@ TEST_CASE("every spelling of an id finds the same feedback, shown in its writer'
       {"my completion/7 ✓"},
   };
   for (const auto& spellings : entities) {
-    aggregator.Insert({.target = spellings.front()});
+    aggregator.Insert(Row{.target = spellings.front()});
     for (const std::string& spelling : spellings) {
       const auto read = ReadEntity(aggregator, ENTITY_TYPE_SPAN, spelling).All();
       CHECK(read.entity_id() == spelling);
@@ -196,7 +291,7 @@ TEST_CASE("long texts make smaller messages, not larger ones") {
   const TestAggregator aggregator;
   const std::string longest(65'536, 'x');
   for (int i = 0; i < 30; ++i) {
-    aggregator.Insert({.rater_id = std::to_string(i), .reason = longest, .expected_output = longest});
+    aggregator.Insert(Row{.rater_id = std::to_string(i), .reason = longest, .expected_output = longest});
   }
   const Read read = ReadEntity(aggregator, ENTITY_TYPE_SPAN, "span-1");
   CHECK(read.messages.size() > 3);
@@ -207,14 +302,12 @@ TEST_CASE("long texts make smaller messages, not larger ones") {
 TEST_CASE("a caller that goes away ends the read, and frees its connection") {
   const TestAggregator aggregator;
   aggregator.InsertMany(kProject, ENTITY_TYPE_SPAN, "busy", 2'500);
-  v1::GetEntityFeedbackRequest request;
-  request.set_entity_type(ENTITY_TYPE_SPAN);
-  request.set_entity_id("busy");
+  const auto request = EntityRequest(ENTITY_TYPE_SPAN, "busy");
   // There is one connection for streams, so a lease that was not returned would be missed.
   for (int taken = 0; taken < 6; ++taken) {
     int left = taken;
-    const absl::Status status = aggregator.service.GetEntityFeedback({.project_id = kProject}, request,
-                                                                     [&](const auto&) { return left-- > 0; });
+    const absl::Status status = aggregator.service.GetEntityFeedback(
+        {.project_id = kProject}, request, HasNoState, [&](const auto&) { return left-- > 0; });
     CHECK(ReasonOf(status) == errors::v1::REASON_CANCELLED);
   }
   CHECK(ReadEntity(aggregator, ENTITY_TYPE_SPAN, "busy").All().items_size() == 2'500);
@@ -224,13 +317,11 @@ TEST_CASE("slow callers of large reads leave the others alone") {
   const TestAggregator aggregator;
   aggregator.InsertMany(kProject, ENTITY_TYPE_SPAN, "large", 2'500);
   aggregator.InsertMany(kProject, ENTITY_TYPE_SPAN, "small", 3);
-  v1::GetEntityFeedbackRequest request;
-  request.set_entity_type(ENTITY_TYPE_SPAN);
-  request.set_entity_id("large");
+  const auto request = EntityRequest(ENTITY_TYPE_SPAN, "large");
   int small = 0;
   // While the only connection for streams is in use.
   const absl::Status status =
-      aggregator.service.GetEntityFeedback({.project_id = kProject}, request, [&](const auto&) {
+      aggregator.service.GetEntityFeedback({.project_id = kProject}, request, HasNoState, [&](const auto&) {
         small += ReadEntity(aggregator, ENTITY_TYPE_SPAN, "small").All().items_size();
         return true;
       });

@@ -1,212 +1,455 @@
 #include "services/aggregator/aggregator_store.h"
 
+#include <algorithm>
 #include <array>
-#include <string>
+#include <limits>
+#include <string_view>
 #include <utility>
 
 #include <pqxx/pqxx>
 
-#include "common/clock.h"
+#include "common/criteria/criteria_json.h"
 #include "common/pg/execute.h"
 #include "common/pg/status.h"
 #include "common/pg/value.h"
 #include "common/status/macros.h"
 #include "services/aggregator/errors.h"
+#include "services/aggregator/statements.h"
 
 namespace verdict::aggregator {
 namespace {
 
 using pg::Statement;
 
-// The columns of an item, in the order of `Column`. A time is milliseconds since 1970.
-#define ITEM_COLUMNS                                                                                        \
-  "id, target_type, target_text, trace_id, thumbs_up, reason, expected_output, metadata::text as metadata," \
-  " (extract(epoch from created_at) * 1000)::int8 as created_ms,"                                           \
-  " (extract(epoch from updated_at) * 1000)::int8 as updated_ms,"                                           \
-  " rater_id, rater_email, rater_name, judge_id is not null as about_judge, via"
+#define MILLISECONDS(column) "(extract(epoch from " column ") * 1000)::int8"
+
+// Feedback and evaluations as rows of one shape; `kind` is a number of FeedbackKind. What both have under
+// different names has one here.
+#define FEEDBACK_AS_ITEM                                                                                    \
+  "select 1 as kind, id, target_type, target_text, trace_id, session_id, judge_id, thumbs_up as positive, " \
+  "reason,"                                                                                                 \
+  " expected_score as score, criteria_feedback::text as criteria, created_at, updated_at, revision, "       \
+  "submitted_by,"                                                                                           \
+  " prompt_id, expected_output, metadata::text as metadata, score_direction, rater_id, rater_email, "       \
+  "rater_name, via,"                                                                                        \
+  " null::float8 as confidence_score, null::text as model_used, null::int4 as evaluation_duration_ms,"      \
+  " null::int2 as evaluation_type, null::float8 as score_min, null::float8 as score_max,"                   \
+  " null::float8 as pass_threshold from feedback"
+#define EVALUATION_AS_ITEM                                                                                   \
+  "select 2 as kind, id, 1::int2 as target_type, span_text as target_text, trace_id, session_id, judge_id,"  \
+  " evaluation_result as positive, evaluation_reason as reason, score, criteria_scores::text as criteria,"   \
+  " created_at, updated_at, revision, submitted_by, null::uuid as prompt_id, null::text as expected_output," \
+  " null::text as metadata, null::int2 as score_direction, null::text collate \"C\" as rater_id,"            \
+  " null::text as rater_email, null::text as rater_name, null::int2 as via, confidence_score, model_used,"   \
+  " evaluation_duration_ms, evaluation_type, score_min, score_max, pass_threshold from evaluation"
+
+// Beside an item: its judge's present name, where it is an evaluation.
+#define WITH_JUDGE(project)                                                                           \
+  " left join (select id as judge_of_item, name as judge_name, revision as judge_revision from judge" \
+  "  where project_id = " project ") judge on item.kind = 2 and judge_of_item = item.judge_id"
+
+// The items of the project that keep the conditions.
+#define ITEMS(project, feedback_condition, evaluation_condition)                               \
+  "(" FEEDBACK_AS_ITEM " where project_id = " project " and " feedback_condition               \
+  " union all " EVALUATION_AS_ITEM " where project_id = " project " and " evaluation_condition \
+  ") item" WITH_JUDGE(project)
+
+// The columns of an item that leave the database, in the order of `Column`. A time is milliseconds since
+// 1970.
+#define ITEM_COLUMNS \
+  "kind, id, target_type, target_text, trace_id, session_id, judge_id, positive, reason, score, " \
+  "criteria, "   \
+  MILLISECONDS("created_at") " as created_ms, " MILLISECONDS("updated_at") " as updated_ms,"                  \
+  " revision, submitted_by, prompt_id, expected_output, metadata, score_direction, rater_id, rater_email,"    \
+  " rater_name, via, confidence_score, model_used, evaluation_duration_ms, evaluation_type, score_min,"       \
+  " score_max, pass_threshold, judge_name"
+
+// Of all items of an entity: the counts, and the tag. What is shown of an item changes with its revision,
+// with the judge's name, and with its trace and session, which are learnt later.
+#define ENTITY_STATE                                                                                      \
+  "count(*) as total, count(*) filter (where kind = 1) as human_feedback_count,"                          \
+  " count(*) filter (where kind = 1 and judge_id is null and positive) as thumbs_up_count,"               \
+  " count(*) filter (where kind = 1 and judge_id is null and not positive) as thumbs_down_count,"         \
+  " count(*) || '-' || to_hex(coalesce(bit_xor(uuid_hash_extended(id,"                                    \
+  "  ((revision::int8 << 32) | coalesce(judge_revision, 0))"                                              \
+  "  # coalesce(uuid_hash_extended(trace_id, 1), 0) # coalesce(uuid_hash_extended(session_id, 2), 0))), " \
+  "0)) as tag"
+
+// The parameters of a Selection, from $2 on. A cursor is planned for the values that it is opened with, so
+// here a filter that is not given costs nothing and one that is given finds its index; a prepared statement
+// is not, and has to apply them to rows that it has already.
+#define SELECTED(behind)                                                                                \
+  "($2::int4 is null or kind = $2) and ($3::uuid is null or judge_id = $3)"                             \
+  " and ($4::text is null or rater_id = $4) and ($5::bool is null or (kind = 1 and positive = $5))"     \
+  " and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at < $7)" \
+  " and ($8::timestamptz is null or (created_at, id) " behind " ($8, $9::uuid))"
 
 // The first CTE tells the project to row-level security, the second wall: a statement that forgot its WHERE
-// would still see that project's rows only. It must be materialized, so that it runs before feedback is
-// looked at. One statement that does both costs half of what a transaction around two does. Always answers a
-// row: the counts, and the items beside them unless those are too many or too large for one answer. The limit
-// is one row more than is wanted, to show that there are more; then the counts count nothing.
-#define READ_ITEMS(condition)                                                                            \
-  "with tenant as materialized"                                                                          \
-  " (select set_config('app.project_id', $1::uuid::text, true)::uuid as project_id),"                    \
-  "item as materialized ("                                                                               \
-  " select found.* from tenant cross join lateral ("                                                     \
-  "  select " ITEM_COLUMNS " from feedback where feedback.project_id = tenant.project_id and " condition \
-  "   limit 1001) found),"                                                                               \
-  "entity as ("                                                                                          \
-  " select count(*) as total,"                                                                           \
-  "  count(*) filter (where not about_judge and thumbs_up) as thumbs_up_count,"                          \
-  "  count(*) filter (where not about_judge and not thumbs_up) as thumbs_down_count,"                    \
-  "  count(*) <= 1000 and coalesce(sum(octet_length(reason)), 0) + "                                     \
-  "coalesce(sum(octet_length(expected_output)), 0)"                                                      \
-  "   + coalesce(sum(octet_length(metadata)), 0) <= 2097152 as fits"                                     \
-  " from item) "                                                                                         \
-  "select item.*, entity.* from entity left join item on entity.fits order by created_ms, id"
+// would still see that project's rows only. It must be materialized, and the others must depend on it, so
+// that it runs before they are looked at. One statement that does both costs half of what a transaction
+// around two does. Always answers a row: the state, and the items beside it unless those are too many or too
+// large for one answer. The limit is one row more than is wanted, to show that there are more; then the state
+// is of no use.
+#define READ_ITEMS(feedback_condition, evaluation_condition) \
+  "with tenant as materialized"                                                                               \
+  " (select set_config('app.project_id', $1::uuid::text, true)::uuid as project_id),"                         \
+  "item as materialized ("                                                                                    \
+  " select found.* from tenant cross join lateral (select * from "                                            \
+  ITEMS("tenant.project_id", feedback_condition " $11::uuid", evaluation_condition " $11::uuid")              \
+  "  limit 1001) found),"                                                                                     \
+  "entity as ("                                                                                               \
+  " select " ENTITY_STATE ", count(*) <= 1000 and coalesce(sum(coalesce(octet_length(reason), 0)"             \
+  "  + coalesce(octet_length(expected_output), 0) + coalesce(octet_length(metadata), 0)"                      \
+  "  + coalesce(octet_length(criteria), 0)), 0) <= 2097152 as fits"                                           \
+  " from item) "                                                                                              \
+  "select " ITEM_COLUMNS ", entity.* from entity left join item on entity.fits and " SELECTED(">")            \
+  " order by created_at, id limit $10::int4"
 static_assert(AggregatorStore::kOneStatementItems == 1000 && AggregatorStore::kOneStatementBytes == 2097152);
 
-#define COUNT_ITEMS(condition)                                                        \
-  "select count(*) as total,"                                                         \
-  "  count(*) filter (where judge_id is null and thumbs_up) as thumbs_up_count,"      \
-  "  count(*) filter (where judge_id is null and not thumbs_up) as thumbs_down_count" \
-  " from feedback where project_id = $1::uuid and " condition
+#define COUNT_ITEMS(feedback_condition, evaluation_condition) \
+  "select " ENTITY_STATE                                      \
+  " from " ITEMS("$1::uuid", feedback_condition " $2::uuid", evaluation_condition " $2::uuid")
 
-#define OPEN_ITEMS(condition)                                                        \
-  "declare items no scroll cursor for "                                              \
-  "select " ITEM_COLUMNS " from feedback where project_id = $1::uuid and " condition \
-  " order by created_at, id"
+// Each kind is limited by itself, in the order of an index where there is one, so that a page costs as much
+// as the page.
+#define SELECTED_OF(as_item, condition, behind, order)                     \
+  "(select * from (" as_item " where project_id = $1::uuid and " condition \
+  ") item where " SELECTED(behind) " order by " order " limit $10::int4)"
+#define OPEN_SELECTED(feedback_condition, evaluation_condition, behind, order)                          \
+  "declare found no scroll cursor for select " ITEM_COLUMNS                                             \
+  " from (" SELECTED_OF(FEEDBACK_AS_ITEM, feedback_condition, behind, order) " union all " SELECTED_OF( \
+      EVALUATION_AS_ITEM, evaluation_condition, behind,                                                 \
+      order) ") item" WITH_JUDGE("$1::uuid") " order by " order " limit $10::int4"
+#define OPEN_ITEMS(feedback_condition, evaluation_condition) \
+  OPEN_SELECTED(feedback_condition " $11::uuid", evaluation_condition " $11::uuid", ">", "created_at, id")
 
-// What stands on a trace or in a session carries its id, so both are one index range, however many spans
-// they have.
-#define ON_SPAN "target_type = 1 and target_id = $2::uuid"
-#define ON_TRACE "trace_id = $2::uuid"
-#define ON_SESSION "session_id = $2::uuid"
-#define ON_EVAL_RUN "target_type = 4 and target_id = $2::uuid"
-#define ON_ANNOTATION "target_type = 5 and target_id = $2::uuid"
+// What follows is the entity's key. Feedback on a span of a trace, or of a session, carries its id, so both
+// are one index range, however many spans they have. Judges evaluate spans only.
+#define ON_SPAN(statement) statement("target_type = 1 and target_id =", "span_id =")
+#define ON_TRACE(statement) statement("trace_id =", "trace_id =")
+#define ON_SESSION(statement) statement("session_id =", "session_id =")
+#define ON_EVAL_RUN(statement) statement("target_type = 4 and target_id =", "false and span_id =")
+#define ON_ANNOTATION(statement) statement("target_type = 5 and target_id =", "false and span_id =")
+
+#define OPEN_REVISIONS(columns, table)                                                       \
+  "declare found no scroll cursor for select revision, " MILLISECONDS(                       \
+      "written_at") ", submitted_by, " columns " from " table                                \
+                    " where project_id = $1::uuid and id = $2::uuid and revision < $3::int4" \
+                    " order by revision desc limit 1000"
 
 // Each at EntityType - 1.
-constexpr std::array kReadItems = {
-    Statement{.name = "read_span", .sql = READ_ITEMS(ON_SPAN)},
-    Statement{.name = "read_trace", .sql = READ_ITEMS(ON_TRACE)},
-    Statement{.name = "read_session", .sql = READ_ITEMS(ON_SESSION)},
-    Statement{.name = "read_eval_run", .sql = READ_ITEMS(ON_EVAL_RUN)},
-    Statement{.name = "read_annotation", .sql = READ_ITEMS(ON_ANNOTATION)},
-};
+#define OF_EACH_ENTITY(name_prefix, statement)                              \
+  std::to_array<Statement>({                                                \
+      {.name = name_prefix "_span", .sql = ON_SPAN(statement)},             \
+      {.name = name_prefix "_trace", .sql = ON_TRACE(statement)},           \
+      {.name = name_prefix "_session", .sql = ON_SESSION(statement)},       \
+      {.name = name_prefix "_eval_run", .sql = ON_EVAL_RUN(statement)},     \
+      {.name = name_prefix "_annotation", .sql = ON_ANNOTATION(statement)}, \
+  })
+constexpr auto kReadEntity = OF_EACH_ENTITY("read", READ_ITEMS);
+constexpr auto kCountEntity = OF_EACH_ENTITY("count", COUNT_ITEMS);
+constexpr auto kOpenEntity = OF_EACH_ENTITY("open", OPEN_ITEMS);
 
-constexpr size_t kEntityTypes = kReadItems.size();
+constexpr Statement kOpenProject = {.name = "open_project",
+                                    .sql = OPEN_SELECTED("true", "true", "<", "created_at desc, id desc")};
 
-// At EntityType - 1 the counts, kEntityTypes further the cursors.
-constexpr std::array kStreamItems = {
-    Statement{.name = "count_span", .sql = COUNT_ITEMS(ON_SPAN)},
-    Statement{.name = "count_trace", .sql = COUNT_ITEMS(ON_TRACE)},
-    Statement{.name = "count_session", .sql = COUNT_ITEMS(ON_SESSION)},
-    Statement{.name = "count_eval_run", .sql = COUNT_ITEMS(ON_EVAL_RUN)},
-    Statement{.name = "count_annotation", .sql = COUNT_ITEMS(ON_ANNOTATION)},
-    Statement{.name = "open_span", .sql = OPEN_ITEMS(ON_SPAN)},
-    Statement{.name = "open_trace", .sql = OPEN_ITEMS(ON_TRACE)},
-    Statement{.name = "open_session", .sql = OPEN_ITEMS(ON_SESSION)},
-    Statement{.name = "open_eval_run", .sql = OPEN_ITEMS(ON_EVAL_RUN)},
-    Statement{.name = "open_annotation", .sql = OPEN_ITEMS(ON_ANNOTATION)},
-    // The connection's statement_timeout is that of the whole stream; no statement of it takes long.
-    Statement{.name = "begin_stream",
-              .sql = "select set_config('transaction_read_only', 'on', true),"
-                     " set_config('statement_timeout', '10s', true),"
-                     " set_config('app.project_id', $1::uuid::text, true)"},
-    Statement{.name = "fetch_items", .sql = "fetch 64 from items"},
-};
-constexpr const Statement& kBeginStream = kStreamItems[2 * kEntityTypes];
-constexpr const Statement& kFetchItems = kStreamItems[2 * kEntityTypes + 1];
+constexpr Statement kReadItem = {
+    .name = "read_item",
+    .sql = "select " ITEM_COLUMNS " from " ITEMS("$1::uuid", "id = $2::uuid", "id = $2::uuid") " limit 1"};
+
+constexpr Statement kOpenFeedbackRevisions = {
+    .name = "open_feedback_revisions",
+    .sql = OPEN_REVISIONS("thumbs_up, reason, expected_score, criteria_feedback::text, expected_output,"
+                          " metadata::text, score_direction",
+                          "feedback_history")};
+constexpr Statement kOpenEvaluationRevisions = {
+    .name = "open_evaluation_revisions",
+    .sql =
+        OPEN_REVISIONS("evaluation_result, evaluation_reason, score, criteria_scores::text, confidence_score,"
+                       " model_used",
+                       "evaluation_history")};
 
 enum Column : int {
+  kKind,
   kId,
   kTargetType,
   kTargetText,
   kTraceId,
-  kThumbsUp,
+  kSessionId,
+  kJudgeId,
+  kPositive,
   kReason,
-  kExpectedOutput,
-  kMetadata,
+  kScore,
+  kCriteria,
   kCreatedAt,
   kUpdatedAt,
+  kRevision,
+  kSubmittedBy,
+  kPromptId,
+  kExpectedOutput,
+  kMetadata,
+  kScoreDirection,
   kRaterId,
   kRaterEmail,
   kRaterName,
-  kAboutJudge,
   kVia,
+  kConfidenceScore,
+  kModelUsed,
+  kEvaluationDuration,
+  kEvaluationType,
+  kScoreMin,
+  kScoreMax,
+  kPassThreshold,
+  kJudgeName,
 };
+
+size_t IndexOf(const Entity& entity) { return static_cast<size_t>(entity.type - 1); }
 
 std::string String(const pqxx::field& field) { return std::string(pg::TextFrom(field)); }
 
-v1::FeedbackItem ItemFrom(const pqxx::row& row) {
-  v1::FeedbackItem item;
-  item.set_kind(v1::FEEDBACK_KIND_HUMAN_FEEDBACK);
-  item.set_id(String(row[kId]));
+// Values by criterion; none for a NULL.
+template <typename ByCriterion>
+void ReadCriteria(const pqxx::field& field, ByCriterion& values) {
+  if (!field.is_null() && !criteria::FromJson(pg::TextFrom(field), values)) {
+    throw pqxx::conversion_error(std::string("The column ") + field.name() +
+                                 " holds no values by criterion.");
+  }
+}
+
+// Where the item is. An entity that the item itself is on is spelled as its writer did; others by their key.
+void ReadPlace(const pqxx::row& row, v1::FeedbackItem& item) {
+  if (!row[kTraceId].is_null()) item.set_trace_id(String(row[kTraceId]));
+  if (!row[kSessionId].is_null()) item.set_session_id(String(row[kSessionId]));
   const int target_type = row[kTargetType].as<int>();
   if (target_type == types::v1::ENTITY_TYPE_SPAN) item.set_span_id(String(row[kTargetText]));
-  if (target_type == types::v1::ENTITY_TYPE_TRACE) {
-    item.set_trace_id(String(row[kTargetText]));
-  } else if (!row[kTraceId].is_null()) {
-    item.set_trace_id(String(row[kTraceId]));
-  }
-  item.set_thumbs_up(row[kThumbsUp].as<bool>());
+  if (target_type == types::v1::ENTITY_TYPE_TRACE) item.set_trace_id(String(row[kTargetText]));
+  if (target_type == types::v1::ENTITY_TYPE_SESSION) item.set_session_id(String(row[kTargetText]));
+}
+
+void ReadFeedbackValues(const pqxx::row& row, v1::FeedbackItem& item) {
+  item.set_thumbs_up(row[kPositive].as<bool>());
   if (!row[kReason].is_null()) item.set_reason(String(row[kReason]));
   if (!row[kExpectedOutput].is_null()) item.set_expected_output(String(row[kExpectedOutput]));
   if (!row[kMetadata].is_null()) item.set_metadata(String(row[kMetadata]));
-  *item.mutable_created_at() = ToProto(pg::TimeFrom(row[kCreatedAt]));
-  *item.mutable_updated_at() = ToProto(pg::TimeFrom(row[kUpdatedAt]));
   types::v1::Person& rater = *item.mutable_created_by();
   rater.set_id(String(row[kRaterId]));
   if (!row[kRaterEmail].is_null()) rater.set_email(String(row[kRaterEmail]));
   if (!row[kRaterName].is_null()) rater.set_name(String(row[kRaterName]));
-  item.set_source_type(row[kAboutJudge].as<bool>() ? v1::SOURCE_TYPE_JUDGE : v1::SOURCE_TYPE_HUMAN);
   item.set_via(static_cast<v1::Via>(row[kVia].as<int>()));
+  if (row[kJudgeId].is_null()) return item.set_source_type(v1::SOURCE_TYPE_HUMAN);
+  item.set_source_type(v1::SOURCE_TYPE_JUDGE);
+  item.set_judge_id(String(row[kJudgeId]));
+  if (!row[kScore].is_null()) item.set_expected_score(row[kScore].as<double>());
+  if (!row[kScoreDirection].is_null()) {
+    item.set_score_direction(static_cast<types::v1::ScoreDirection>(row[kScoreDirection].as<int>()));
+  }
+  ReadCriteria(row[kCriteria], *item.mutable_criteria_feedback());
+}
+
+void ReadEvaluationValues(const pqxx::row& row, v1::FeedbackItem& item) {
+  item.set_automation_id(String(row[kJudgeId]));
+  item.set_judge_name(String(row[kJudgeName]));
+  item.set_evaluation_result(row[kPositive].as<bool>());
+  if (!row[kReason].is_null()) item.set_evaluation_reason(String(row[kReason]));
+  if (!row[kConfidenceScore].is_null()) item.set_confidence_score(row[kConfidenceScore].as<double>());
+  if (!row[kModelUsed].is_null()) item.set_model_used(String(row[kModelUsed]));
+  if (!row[kEvaluationDuration].is_null()) {
+    item.set_evaluation_duration_ms(row[kEvaluationDuration].as<int>());
+  }
+  item.set_evaluation_type(static_cast<types::v1::EvaluationType>(row[kEvaluationType].as<int>()));
+  if (!row[kScore].is_null()) item.set_score(row[kScore].as<double>());
+  if (!row[kScoreMin].is_null()) item.set_score_min(row[kScoreMin].as<double>());
+  if (!row[kScoreMax].is_null()) item.set_score_max(row[kScoreMax].as<double>());
+  if (!row[kPassThreshold].is_null()) item.set_pass_threshold(row[kPassThreshold].as<double>());
+  ReadCriteria(row[kCriteria], *item.mutable_criteria_scores());
+}
+
+v1::FeedbackItem ItemFrom(const pqxx::row& row) {
+  v1::FeedbackItem item;
+  item.set_kind(static_cast<v1::FeedbackKind>(row[kKind].as<int>()));
+  item.set_id(String(row[kId]));
+  ReadPlace(row, item);
+  if (item.kind() == v1::FEEDBACK_KIND_HUMAN_FEEDBACK) {
+    ReadFeedbackValues(row, item);
+  } else {
+    ReadEvaluationValues(row, item);
+  }
+  *item.mutable_created_at() = ToProto(pg::TimeFrom(row[kCreatedAt]));
+  *item.mutable_updated_at() = ToProto(pg::TimeFrom(row[kUpdatedAt]));
   return item;
 }
 
-v1::FeedbackSummary SummaryFrom(const pqxx::row& row) {
-  v1::FeedbackSummary summary;
-  summary.set_total(row["total"].as<int>());
-  summary.set_human_feedback_count(summary.total());
-  summary.set_thumbs_up_count(row["thumbs_up_count"].as<int>());
-  summary.set_thumbs_down_count(row["thumbs_down_count"].as<int>());
-  return summary;
+// With what it is on, for readers who did not ask for one entity.
+v1::FeedbackItem ListedItemFrom(const pqxx::row& row) {
+  v1::FeedbackItem item = ItemFrom(row);
+  item.set_entity_type(static_cast<types::v1::EntityType>(row[kTargetType].as<int>()));
+  item.set_entity_id(String(row[kTargetText]));
+  if (!row[kPromptId].is_null()) item.set_prompt_id(String(row[kPromptId]));
+  return item;
+}
+
+// The columns of OPEN_REVISIONS, which begin alike for both kinds.
+v1::FeedbackRevision RevisionFrom(const pqxx::row& row, v1::FeedbackKind kind) {
+  v1::FeedbackRevision revision;
+  revision.set_revision(row[0].as<int>());
+  *revision.mutable_written_at() = ToProto(pg::TimeFrom(row[1]));
+  revision.set_submitted_by(String(row[2]));
+  if (kind == v1::FEEDBACK_KIND_HUMAN_FEEDBACK) {
+    revision.set_thumbs_up(row[3].as<bool>());
+    if (!row[4].is_null()) revision.set_reason(String(row[4]));
+    if (!row[5].is_null()) revision.set_expected_score(row[5].as<double>());
+    ReadCriteria(row[6], *revision.mutable_criteria_feedback());
+    if (!row[7].is_null()) revision.set_expected_output(String(row[7]));
+    if (!row[8].is_null()) revision.set_metadata(String(row[8]));
+    if (!row[9].is_null()) {
+      revision.set_score_direction(static_cast<types::v1::ScoreDirection>(row[9].as<int>()));
+    }
+  } else {
+    revision.set_evaluation_result(row[3].as<bool>());
+    if (!row[4].is_null()) revision.set_evaluation_reason(String(row[4]));
+    if (!row[5].is_null()) revision.set_score(row[5].as<double>());
+    ReadCriteria(row[6], *revision.mutable_criteria_scores());
+    if (!row[7].is_null()) revision.set_confidence_score(row[7].as<double>());
+    if (!row[8].is_null()) revision.set_model_used(String(row[8]));
+  }
+  return revision;
+}
+
+EntityState StateFrom(const pqxx::row& row) {
+  EntityState state;
+  state.summary.set_total(row["total"].as<int>());
+  state.summary.set_human_feedback_count(row["human_feedback_count"].as<int>());
+  state.summary.set_judge_evaluation_count(state.summary.total() - state.summary.human_feedback_count());
+  state.summary.set_thumbs_up_count(row["thumbs_up_count"].as<int>());
+  state.summary.set_thumbs_down_count(row["thumbs_down_count"].as<int>());
+  state.etag = '"' + String(row["tag"]) + '"';
+  return state;
+}
+
+// Calls `execute` with the parameters that SELECTED names, and the limit.
+template <typename Execute>
+auto WithSelection(const Selection& selection, Execute execute) {
+  const std::optional<int> kind = selection.kind;
+  const std::optional<Time> after_time =
+      selection.after ? std::optional(selection.after->created_at) : std::nullopt;
+  const std::optional<Uuid> after_id = selection.after ? std::optional(selection.after->id) : std::nullopt;
+  return execute(kind, selection.judge_id, selection.user_id, selection.thumbs_up, selection.created_after,
+                 selection.created_before, after_time, after_id, selection.limit);
+}
+
+// Passes on the selected items of the project.
+void PassOnPage(pqxx::transaction_base& transaction, const Uuid& project_id, const Selection& selection,
+                AggregatorStore::TakeItem take_item) {
+  WithSelection(selection, [&](const auto&... selected) {
+    pg::Execute(transaction, kOpenProject, project_id, selected...);
+  });
+  pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) { return take_item(ListedItemFrom(row)); });
 }
 
 }  // namespace
 
-absl::Status AggregatorStore::ReadFeedback(const Entity& entity,
-                                           absl::FunctionRef<void(const v1::FeedbackSummary&)> take_summary,
-                                           absl::FunctionRef<bool(v1::FeedbackItem)> take_item) const try {
-  const auto index = static_cast<size_t>(entity.type - 1);
-  ASSIGN_OR_RETURN(pqxx::result rows, pg::Execute(reads_, pg::Access::kRead, kReadItems.at(index),
-                                                  entity.project_id, entity.key));
+absl::Status AggregatorStore::ReadFeedback(const Entity& entity, const Selection& selection,
+                                           TakeState take_state, TakeItem take_item) const try {
+  const Statement& read = kReadEntity.at(IndexOf(entity));
+  ASSIGN_OR_RETURN(pqxx::result rows, WithSelection(selection, [&](const auto&... selected) {
+                     return pg::Execute(reads_, pg::Access::kRead, read, entity.project_id, selected...,
+                                        entity.key);
+                   }));
   if (!rows.front()["fits"].as<bool>()) {
     rows.clear();
-    return StreamFeedback(entity, take_summary, take_item);
+    return ReadLargeFeedback(entity, selection, take_state, take_item);
   }
-  const v1::FeedbackSummary summary = SummaryFrom(rows.front());
-  take_summary(summary);
-  if (summary.total() == 0) return absl::OkStatus();
+  if (!take_state(StateFrom(rows.front())) || rows.front()[kId].is_null()) return absl::OkStatus();
   for (const pqxx::row& row : rows) {
-    if (!take_item(ItemFrom(row))) return error::StreamAbandoned();
+    if (!take_item(ItemFrom(row))) break;
   }
   return absl::OkStatus();
 } catch (const std::exception& error) {
   return pg::StatusOf(error);
 }
 
-absl::Status AggregatorStore::StreamFeedback(const Entity& entity,
-                                             absl::FunctionRef<void(const v1::FeedbackSummary&)> take_summary,
-                                             absl::FunctionRef<bool(v1::FeedbackItem)> take_item) const {
-  const auto index = static_cast<size_t>(entity.type - 1);
-  bool taken = false;
-  return pg::WithTransaction(
-      streams_, pg::Isolation::kRepeatableRead, [&](pqxx::transaction_base& transaction) -> absl::Status {
-        // What was taken cannot be taken back. Reads alone do not fail to serialize, so this is no loss.
-        if (std::exchange(taken, true)) return InternalError("A read-only transaction was to be repeated.");
-        pg::Execute(transaction, kBeginStream, entity.project_id);
-        const pqxx::result counts =
-            pg::Execute(transaction, kStreamItems.at(index), entity.project_id, entity.key);
-        take_summary(SummaryFrom(counts.front()));
-        pg::Execute(transaction, kStreamItems.at(kEntityTypes + index), entity.project_id, entity.key);
-        for (;;) {
-          const pqxx::result rows = pg::Execute(transaction, kFetchItems);
-          if (rows.empty()) return absl::OkStatus();
-          for (const pqxx::row& row : rows) {
-            if (!take_item(ItemFrom(row))) return error::StreamAbandoned();
-          }
-        }
+absl::Status AggregatorStore::ReadLargeFeedback(const Entity& entity, const Selection& selection,
+                                                TakeState take_state, TakeItem take_item) const {
+  const bool page = selection.limit.has_value();
+  return pg::WithSnapshot(page ? reads_ : streams_, [&](pqxx::transaction_base& transaction) {
+    pg::Execute(transaction, page ? kBeginRead : kBeginStream, entity.project_id);
+    const pqxx::result counts =
+        pg::Execute(transaction, kCountEntity.at(IndexOf(entity)), entity.project_id, entity.key);
+    if (!take_state(StateFrom(counts.front()))) return absl::OkStatus();
+    WithSelection(selection, [&](const auto&... selected) {
+      pg::Execute(transaction, kOpenEntity.at(IndexOf(entity)), entity.project_id, selected..., entity.key);
+    });
+    pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) { return take_item(ItemFrom(row)); });
+    return absl::OkStatus();
+  });
+}
+
+absl::Status AggregatorStore::ListFeedback(const Uuid& project_id, const Selection& selection,
+                                           TakeItem take_item) const {
+  return pg::WithSnapshot(reads_, [&](pqxx::transaction_base& transaction) {
+    pg::Execute(transaction, kBeginRead, project_id);
+    PassOnPage(transaction, project_id, selection, take_item);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status AggregatorStore::ExportFeedback(const Uuid& project_id, const Selection& selection,
+                                             TakeItem take_item) const {
+  // Not one cursor over everything: that would begin with a sort of the whole project.
+  constexpr int kPageItems = 1'000;
+  return pg::WithSnapshot(streams_, [&](pqxx::transaction_base& transaction) {
+    pg::Execute(transaction, kBeginStream, project_id);
+    Selection page = selection;
+    page.limit = kPageItems;
+    for (bool more = true; more;) {
+      int taken = 0;
+      PassOnPage(transaction, project_id, page, [&](v1::FeedbackItem item) {
+        ++taken;
+        page.after = PlaceOf(item);
+        more = take_item(std::move(item));
+        return more;
       });
+      more = more && taken == kPageItems;
+      pg::Execute(transaction, kClose);
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<v1::FeedbackItem> AggregatorStore::ReadItem(const Uuid& project_id, const Uuid& id,
+                                                           std::optional<int> before_revision,
+                                                           TakeRevision take_revision) const {
+  v1::FeedbackItem item;
+  RETURN_IF_ERROR(pg::WithSnapshot(reads_, [&](pqxx::transaction_base& transaction) -> absl::Status {
+    pg::Execute(transaction, kBeginRead, project_id);
+    const pqxx::result found = pg::Execute(transaction, kReadItem, project_id, id);
+    if (found.empty()) return error::FeedbackNotFound();
+    item = ListedItemFrom(found.front());
+    item.set_revision(found.front()[kRevision].as<int>());
+    item.set_submitted_by(String(found.front()[kSubmittedBy]));
+    const bool human = item.kind() == v1::FEEDBACK_KIND_HUMAN_FEEDBACK;
+    pg::Execute(transaction, human ? kOpenFeedbackRevisions : kOpenEvaluationRevisions, project_id, id,
+                before_revision.value_or(std::numeric_limits<int>::max()));
+    pg::ForEachRow(transaction, kFetch,
+                   [&](const pqxx::row& row) { return take_revision(RevisionFrom(row, item.kind())); });
+    return absl::OkStatus();
+  }));
+  return item;
 }
 
 absl::Status AggregatorStore::Check() const {
-  return pg::Execute(reads_, pg::Access::kRead, kReadItems.front(), Uuid(), Uuid()).status();
+  return ReadFeedback(
+      {.type = types::v1::ENTITY_TYPE_SPAN}, {}, [](const auto&) { return false; },
+      [](const auto&) { return false; });
 }
 
-std::span<const Statement> AggregatorStore::ReadStatements() { return kReadItems; }
-std::span<const Statement> AggregatorStore::StreamStatements() { return kStreamItems; }
+std::vector<Statement> AggregatorStore::ItemStatements() {
+  std::vector<Statement> statements = {kOpenProject, kReadItem, kOpenFeedbackRevisions,
+                                       kOpenEvaluationRevisions};
+  for (const auto& of_entities : {kReadEntity, kCountEntity, kOpenEntity}) {
+    statements.insert(statements.end(), of_entities.begin(), of_entities.end());
+  }
+  return statements;
+}
 
 }  // namespace verdict::aggregator

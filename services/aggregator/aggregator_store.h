@@ -1,11 +1,16 @@
 #pragma once
 
-#include <span>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/clock.h"
 #include "common/ids/uuid.h"
 #include "common/pg/pool.h"
+#include "services/aggregator/cursor.h"
 #include "verdict/aggregator/v1/aggregator_service.pb.h"
 #include "verdict/types/v1/entity.pb.h"
 
@@ -18,7 +23,26 @@ struct Entity {
   Uuid key = {};  // EntityKey of its id
 };
 
-// All SQL of the aggregator service. Thread-safe; blocks.
+// Which items are wanted: those that pass all that is given.
+struct Selection {
+  std::optional<v1::FeedbackKind> kind = {};
+  std::optional<Uuid> judge_id = {};        // of or about this judge
+  std::optional<std::string> user_id = {};  // feedback of the person of this id, of whatever kind
+  std::optional<bool> thumbs_up = {};       // feedback of people
+  std::optional<Time> created_after = {};   // inclusive
+  std::optional<Time> created_before = {};  // exclusive
+  std::optional<Place> after = {};          // behind this place, in the order of the list
+  std::optional<int> limit = {};
+};
+
+// The state of an entity, whatever is selected.
+struct EntityState {
+  v1::FeedbackSummary summary;
+  std::string etag;  // in quotes; another one whenever another item, or another value of one, would be shown
+};
+
+// The reads of feedback and evaluations as items. Thread-safe; blocks. Each method reads one snapshot, and
+// fails as pg::Execute and pg::WithTransaction do: also in the midst of it, when items were taken already.
 class AggregatorStore {
  public:
   // Up to this many items, with texts of up to so many bytes, are read by one statement, whose result stays
@@ -26,29 +50,43 @@ class AggregatorStore {
   static constexpr int kOneStatementItems = 1'000;
   static constexpr int kOneStatementBytes = 2 << 20;
 
-  // The statements that the pools must have prepared.
-  static std::span<const pg::Statement> ReadStatements();
-  static std::span<const pg::Statement> StreamStatements();
+  // Returns false when the items, or more of them, are not wanted.
+  using TakeState = absl::FunctionRef<bool(EntityState)>;
+  using TakeItem = absl::FunctionRef<bool(v1::FeedbackItem)>;
+  using TakeRevision = absl::FunctionRef<bool(v1::FeedbackRevision)>;
 
-  // `reads` serves what one statement can answer. `streams` serves the rest: there a slow caller holds a
-  // connection for as long as it reads. Both outlive the store.
+  // Part of Statements() (statements.h), which the pools must have prepared.
+  static std::vector<pg::Statement> ItemStatements();
+
+  // `reads` serves what is taken at once. `streams` serves the rest: there a slow caller holds a connection
+  // for as long as it reads. Both outlive the store.
   AggregatorStore(pg::Pool& reads, pg::Pool& streams) : reads_(reads), streams_(streams) {}
 
-  // Reads all feedback on the entity, of one snapshot: its counts to `take_summary`, then each item,
-  // ascending by created_at, then id, to `take_item`, which returns false when no more is wanted.
-  // CANCELLED then; else fails as pg::Execute does, before anything was taken or in the midst of it.
-  absl::Status ReadFeedback(const Entity& entity,
-                            absl::FunctionRef<void(const v1::FeedbackSummary&)> take_summary,
-                            absl::FunctionRef<bool(v1::FeedbackItem)> take_item) const;
+  // The state of the entity and then the selected items, ascending by created_at, then id. With a limit of
+  // the selection, `take_item` must take an item at once.
+  absl::Status ReadFeedback(const Entity& entity, const Selection& selection, TakeState take_state,
+                            TakeItem take_item) const;
+
+  // The selected items of the project, descending by created_at, then id; each says what it is on.
+  // `take_item` must take an item at once.
+  absl::Status ListFeedback(const Uuid& project_id, const Selection& selection, TakeItem take_item) const;
+
+  // The same for as long as the caller takes.
+  absl::Status ExportFeedback(const Uuid& project_id, const Selection& selection, TakeItem take_item) const;
+
+  // The item of this id with all that is known of it, and the revisions that it replaced, newest first, below
+  // `before_revision` if given. FEEDBACK_NOT_FOUND.
+  absl::StatusOr<v1::FeedbackItem> ReadItem(const Uuid& project_id, const Uuid& id,
+                                            std::optional<int> before_revision,
+                                            TakeRevision take_revision) const;
 
   // Whether the database answers and has what ReadFeedback reads.
   absl::Status Check() const;
 
  private:
-  // The same for any number of items, on a connection of `streams_`.
-  absl::Status StreamFeedback(const Entity& entity,
-                              absl::FunctionRef<void(const v1::FeedbackSummary&)> take_summary,
-                              absl::FunctionRef<bool(v1::FeedbackItem)> take_item) const;
+  // ReadFeedback of any number of items.
+  absl::Status ReadLargeFeedback(const Entity& entity, const Selection& selection, TakeState take_state,
+                                 TakeItem take_item) const;
 
   pg::Pool& reads_;
   pg::Pool& streams_;

@@ -16,8 +16,8 @@ struct AggregatorConfig {
   rpc::ServiceConfig service = {.threads = 32};
   config::Secret database_dsn = {};
   std::string token_address = {};
-  std::size_t read_connections = 8;    // for reads that one statement answers
-  std::size_t stream_connections = 2;  // for larger ones, each busy until its caller has read all
+  std::size_t read_connections = 8;    // for what is read before it is sent
+  std::size_t stream_connections = 2;  // for the rest, each busy until its caller has read all
 
   void AddTo(config::Parser& parser) {
     service.AddTo(parser);
@@ -26,8 +26,10 @@ struct AggregatorConfig {
     parser.Require("database-dsn-file");
     parser.Add("token-address", &token_address, "The token service, which knows the API keys: HOST:PORT.");
     parser.Require("token-address");
-    parser.Add("read-connections", &read_connections, "Database connections for reads of up to 1,000 items.");
-    parser.Add("stream-connections", &stream_connections, "Database connections for larger reads.");
+    parser.Add("read-connections", &read_connections,
+               "Database connections for what is read before it is sent.");
+    parser.Add("stream-connections", &stream_connections,
+               "Database connections for what is sent while it is read.");
     parser.Check(
         [this] {
           return std::min(read_connections, stream_connections) >= 1 &&

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "common/status/error.h"
 
@@ -9,6 +11,32 @@ namespace verdict::aggregator::error {
 // The caller went away, or its time is over: the rest of the stream is not read.
 inline absl::Status StreamAbandoned() {
   return MakeError(errors::v1::REASON_CANCELLED, "The caller stopped reading.");
+}
+
+// No cursor, or that of another list or of other filters.
+inline absl::Status BadCursor() {
+  return ValidationError(
+      {{"cursor", "cursor must be next_cursor of the page before, with the same filters."}});
+}
+
+inline absl::Status CursorWithoutLimit() {
+  return ValidationError({{"cursor", "cursor needs limit: without it everything is one answer."}});
+}
+
+// A filter, which nothing can pass for another reason than that there is nothing.
+inline absl::Status BadJudgeFilter() { return ValidationError({{"judge_id", "judge_id must be a UUID."}}); }
+
+inline absl::Status BadTime(const std::string& field) {
+  return ValidationError({{field, field + " must lie in the years 1 to 9999."}});
+}
+
+inline absl::Status FeedbackNotFound() {
+  return MakeError(errors::v1::REASON_FEEDBACK_NOT_FOUND,
+                   "No feedback of this id in this project, or it was withdrawn or deleted.");
+}
+
+inline absl::Status JudgeNotFound() {
+  return MakeError(errors::v1::REASON_JUDGE_NOT_FOUND, "No judge of this id in this project.");
 }
 
 // The token service, which knows the API keys, has not been reached yet.

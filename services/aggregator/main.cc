@@ -1,6 +1,6 @@
 #include <optional>
-#include <span>
 #include <string>
+#include <vector>
 
 #include "common/auth/caching_authenticator.h"
 #include "common/auth/remote_authenticator.h"
@@ -15,7 +15,9 @@
 #include "services/aggregator/aggregator_store.h"
 #include "services/aggregator/config.h"
 #include "services/aggregator/errors.h"
+#include "services/aggregator/evaluation_store.h"
 #include "services/aggregator/metrics.h"
+#include "services/aggregator/statements.h"
 
 namespace verdict::aggregator {
 namespace {
@@ -31,9 +33,10 @@ int Main(int argc, char** argv) {
   config.service.process.InitLog("aggregator", parser);
 
   metrics::Registry registry;
+  const std::vector<pg::Statement> statements = Statements();
   pg::Pool reads({.dsn = config.database_dsn.value(),
                   .size = config.read_connections,
-                  .statements = AggregatorStore::ReadStatements(),
+                  .statements = statements,
                   .application_name = kName,
                   .name = "reads",
                   .registry = &registry});
@@ -41,14 +44,15 @@ int Main(int argc, char** argv) {
   const rpc::ServerOptions server_options = config.service.ServerOptions();
   pg::Pool streams({.dsn = config.database_dsn.value(),
                     .size = config.stream_connections,
-                    .statements = AggregatorStore::StreamStatements(),
+                    .statements = statements,
                     .application_name = kName,
                     .statement_timeout = server_options.stream_deadline,
                     .name = "streams",
                     .registry = &registry});
   const AggregatorStore store(reads, streams);
+  const EvaluationStore evaluations(reads, streams);
   Metrics metrics(registry);
-  const AggregatorService service(store, metrics);
+  const AggregatorService service(store, evaluations, metrics);
 
   const auto token_service = rpc::NewChannel(config.token_address);
   auth::RemoteAuthenticator remote(token_service);

@@ -9,9 +9,14 @@ struct Metrics {
   explicit Metrics(metrics::Registry& registry)
       : entity_items(registry.Histogram("verdict_aggregator_entity_items",
                                         "Items on an entity that was read.",
-                                        {0, 1, 3, 10, 30, 100, 300, 1'000, 10'000, 100'000})) {}
+                                        {0, 1, 3, 10, 30, 100, 300, 1'000, 10'000, 100'000})),
+        not_modified(registry.Counter("verdict_aggregator_not_modified_total",
+                                      "Reads of an entity whose caller had its present state already.")),
+        exported_items(registry.Counter("verdict_aggregator_exported_items_total", "Items exported.")) {}
 
   metrics::Histogram& entity_items;
+  metrics::Counter& not_modified;
+  metrics::Counter& exported_items;
 };
 
 }  // namespace verdict::aggregator

@@ -1,5 +1,8 @@
 #include "services/aggregator/test_feedback.h"
 
+#include <initializer_list>
+#include <utility>
+
 #include <catch2/catch.hpp>
 
 #include "common/ids/entity_id.h"
@@ -14,58 +17,121 @@ std::string Quoted(const std::string& text) {
 }
 std::string Quoted(const std::optional<std::string>& text) { return text ? Quoted(*text) : "null"; }
 std::string Quoted(const Uuid& uuid) { return Quoted(uuid.ToString()); }
+std::string Quoted(const std::optional<Uuid>& uuid) { return uuid ? Quoted(*uuid) : "null"; }
+template <typename Number>
+std::string Plain(const std::optional<Number>& number) {
+  return number ? std::to_string(*number) : "null";
+}
+std::string Plain(bool value) { return value ? "true" : "false"; }
 std::string KeyOf(const std::optional<std::string>& text) { return text ? Quoted(EntityKey(*text)) : "null"; }
+
+// "insert into TABLE (columns) values (values)"
+std::string InsertInto(const std::string& table,
+                       std::initializer_list<std::pair<const char*, std::string>> values_by_column) {
+  std::string columns;
+  std::string values;
+  for (const auto& [column, value] : values_by_column) {
+    columns += (columns.empty() ? "" : ", ") + std::string(column);
+    values += (values.empty() ? "" : ", ") + value;
+  }
+  return "insert into " + table + " (" + columns + ") values (" + values + ")";
+}
 
 }  // namespace
 
 TestAggregator::TestAggregator()
     : reads({.dsn = database.Dsn("aggregator"),
              .size = 2,
-             .statements = AggregatorStore::ReadStatements(),
+             .statements = statements,
              .acquire_timeout = std::chrono::seconds(5)}),
       streams({.dsn = database.Dsn("aggregator"),
                .size = 1,
-               .statements = AggregatorStore::StreamStatements(),
+               .statements = statements,
                .acquire_timeout = std::chrono::seconds(5),
                .statement_timeout = std::chrono::seconds(60)}),
       store(reads, streams),
+      evaluations(reads, streams),
       metrics(registry),
-      service(store, metrics) {}
+      service(store, evaluations, metrics) {}
 
-void TestAggregator::Insert(const Row& row) const {
+std::string SqlOf(const Row& row) {
   using types::v1::ENTITY_TYPE_SESSION;
   using types::v1::ENTITY_TYPE_TRACE;
   const std::string key = Quoted(EntityKey(row.target));
   const std::string at = Quoted(FormatTime(row.created_at));
-  const std::string columns[] = {
-      Quoted(row.project),
-      Quoted(row.id),
-      std::to_string(row.type),
-      key,
-      Quoted(row.target),
-      std::to_string(row.rater_kind),
-      Quoted(row.rater_id),
-      Quoted(row.rater_email),
-      Quoted(row.rater_name),
-      row.judge ? Quoted(*row.judge) : "null",
-      row.thumbs_up ? "true" : "false",
-      Quoted(row.reason),
-      Quoted(row.expected_output),
-      Quoted(row.metadata),
-      row.rater_kind == 2 ? "2" : "1",
-      Quoted(kProject),
-      row.type == ENTITY_TYPE_TRACE ? key : KeyOf(row.trace),
-      row.type == ENTITY_TYPE_SESSION ? key : KeyOf(row.session),
-      at,
-      at,
-  };
-  std::string values;
-  for (const std::string& column : columns) values += (values.empty() ? "" : ",") + column;
-  database.Query(
-      "insert into feedback (project_id, id, target_type, target_id, target_text, rater_kind, rater_id,"
-      " rater_email, rater_name, judge_id, thumbs_up, reason, expected_output, metadata, via, submitted_by,"
-      " trace_id, session_id, created_at, updated_at) values (" +
-      values + ")");
+  return InsertInto("feedback", {{"project_id", Quoted(row.project)},
+                                 {"id", Quoted(row.id)},
+                                 {"target_type", std::to_string(row.type)},
+                                 {"target_id", key},
+                                 {"target_text", Quoted(row.target)},
+                                 {"prompt_id", Quoted(row.prompt)},
+                                 {"rater_kind", std::to_string(row.rater_kind)},
+                                 {"rater_id", Quoted(row.rater_id)},
+                                 {"rater_email", Quoted(row.rater_email)},
+                                 {"rater_name", Quoted(row.rater_name)},
+                                 {"judge_id", Quoted(row.judge)},
+                                 {"thumbs_up", Plain(row.thumbs_up)},
+                                 {"reason", Quoted(row.reason)},
+                                 {"expected_output", Quoted(row.expected_output)},
+                                 {"metadata", Quoted(row.metadata)},
+                                 {"expected_score", Plain(row.expected_score)},
+                                 {"score_direction", Plain(row.score_direction)},
+                                 {"criteria_feedback", Quoted(row.criteria_feedback)},
+                                 {"via", row.rater_kind == 2 ? "2" : "1"},
+                                 {"submitted_by", Quoted(kProject)},
+                                 {"trace_id", row.type == ENTITY_TYPE_TRACE ? key : KeyOf(row.trace)},
+                                 {"session_id", row.type == ENTITY_TYPE_SESSION ? key : KeyOf(row.session)},
+                                 {"created_at", at},
+                                 {"updated_at", at}});
+}
+
+std::string SqlOf(const JudgeRow& row) {
+  const std::string project = Quoted(row.project);
+  const std::string prompt = Quoted(NewUuidV7(kNow));
+  return "insert into organization (id, name, created_at) values (" + project +
+         ", 'o', now()) on conflict do nothing; insert into project (id, org_id, name, created_at) values (" +
+         project + ", " + project + ", 'p', now()) on conflict do nothing; " +
+         InsertInto("prompt", {{"project_id", project},
+                               {"id", prompt},
+                               {"slug", Quoted("judge-" + row.id.ToString())},
+                               {"created_at", "now()"}}) +
+         "; " +
+         InsertInto("judge", {{"project_id", project},
+                              {"id", Quoted(row.id)},
+                              {"name", Quoted(row.name)},
+                              {"evaluation_type", "2"},
+                              {"score_min", "0"},
+                              {"score_max", "10"},
+                              {"pass_threshold", "7"},
+                              {"task_id", prompt},
+                              {"created_at", "now()"},
+                              {"modified_at", "now()"}});
+}
+
+std::string SqlOf(const EvaluationRow& row) {
+  const std::string at = Quoted(FormatTime(row.created_at));
+  return InsertInto("evaluation", {{"project_id", Quoted(row.project)},
+                                   {"id", Quoted(row.id)},
+                                   {"judge_id", Quoted(row.judge)},
+                                   {"span_id", Quoted(EntityKey(row.span))},
+                                   {"span_text", Quoted(row.span)},
+                                   {"client_id", row.own_id ? Quoted(row.id) : "null"},
+                                   {"evaluation_type", row.binary ? "1" : "2"},
+                                   {"evaluation_result", Plain(row.result)},
+                                   {"evaluation_reason", Quoted(row.reason)},
+                                   {"confidence_score", Plain(row.confidence)},
+                                   {"score", row.binary ? "null" : std::to_string(row.score)},
+                                   {"score_min", row.binary ? "null" : "0"},
+                                   {"score_max", row.binary ? "null" : "10"},
+                                   {"pass_threshold", row.binary ? "null" : "7"},
+                                   {"criteria_scores", Quoted(row.criteria_scores)},
+                                   {"model_used", Quoted(row.model)},
+                                   {"evaluation_duration_ms", Plain(row.duration_ms)},
+                                   {"submitted_by", Quoted(kProject)},
+                                   {"trace_id", KeyOf(row.trace)},
+                                   {"session_id", KeyOf(row.session)},
+                                   {"created_at", at},
+                                   {"updated_at", at}});
 }
 
 void TestAggregator::InsertMany(const Uuid& project, types::v1::EntityType type, const std::string& target,
@@ -84,37 +150,47 @@ void TestAggregator::InsertMany(const Uuid& project, types::v1::EntityType type,
       std::to_string(count) + ") n) rows");
 }
 
-v1::GetEntityFeedbackResponse Read::All() const {
-  v1::GetEntityFeedbackResponse all;
-  for (const auto& message : messages) all.MergeFrom(message);
-  return all;
-}
-
-Read ReadEntity(const TestAggregator& aggregator, types::v1::EntityType type, const std::string& id,
-                const Uuid& project) {
+v1::GetEntityFeedbackRequest EntityRequest(types::v1::EntityType type, const std::string& id) {
   v1::GetEntityFeedbackRequest request;
-  request.set_project_id(project.ToString());
   request.set_entity_type(type);
   request.set_entity_id(id);
+  return request;
+}
+
+Read ReadEntity(const TestAggregator& aggregator, const v1::GetEntityFeedbackRequest& request,
+                const Uuid& project, const std::string& known_etag) {
   Read read;
-  read.status =
-      aggregator.service.GetEntityFeedback({.project_id = project}, request, [&](const auto& message) {
+  read.status = aggregator.service.GetEntityFeedback(
+      {.project_id = project}, request,
+      [&](const std::string& etag) {
+        CHECK(read.messages.empty());  // whoever gets a message knows its state already
+        read.etag = etag;
+        return etag == known_etag;
+      },
+      [&](const auto& message) {
         read.messages.push_back(message);
         return true;
       });
   return read;
 }
 
+Read ReadEntity(const TestAggregator& aggregator, types::v1::EntityType type, const std::string& id,
+                const Uuid& project) {
+  return ReadEntity(aggregator, EntityRequest(type, id), project);
+}
+
 void CheckRecount(const v1::GetEntityFeedbackResponse& response) {
+  int evaluations = 0;
   int up = 0;
   int down = 0;
   for (const auto& item : response.items()) {
-    if (item.source_type() == v1::SOURCE_TYPE_JUDGE) continue;
+    if (item.kind() == v1::FEEDBACK_KIND_JUDGE_EVALUATION) ++evaluations;
+    if (item.source_type() != v1::SOURCE_TYPE_HUMAN) continue;
     ++(item.thumbs_up() ? up : down);
   }
   CHECK(response.summary().total() == response.items_size());
-  CHECK(response.summary().human_feedback_count() == response.items_size());
-  CHECK(response.summary().judge_evaluation_count() == 0);
+  CHECK(response.summary().human_feedback_count() == response.items_size() - evaluations);
+  CHECK(response.summary().judge_evaluation_count() == evaluations);
   CHECK(response.summary().thumbs_up_count() == up);
   CHECK(response.summary().thumbs_down_count() == down);
 }

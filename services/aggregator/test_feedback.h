@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "common/clock.h"
@@ -10,7 +11,9 @@
 #include "common/pg/pool.h"
 #include "services/aggregator/aggregator_service.h"
 #include "services/aggregator/aggregator_store.h"
+#include "services/aggregator/evaluation_store.h"
 #include "services/aggregator/metrics.h"
+#include "services/aggregator/statements.h"
 #include "tests/support/database.h"
 
 namespace verdict::aggregator {
@@ -34,39 +37,114 @@ struct Row {
   std::optional<std::string> reason = {};
   std::optional<std::string> expected_output = {};
   std::optional<std::string> metadata = {};
+  std::optional<double> expected_score = {};
+  std::optional<int> score_direction = {};
+  std::optional<std::string> criteria_feedback = {};
+  std::optional<Uuid> prompt = {};
   std::optional<std::string> trace = {};
   std::optional<std::string> session = {};
   Time created_at = kNow;
 };
 
+// A scored judge, from 0 to 10.
+struct JudgeRow {
+  Uuid project = kProject;
+  Uuid id = NewUuidV7(kNow);
+  std::string name = id.ToString();
+};
+
+// One evaluation of that judge, as the feedback service would have stored it.
+struct EvaluationRow {
+  Uuid project = kProject;
+  Uuid id = NewUuidV7(kNow);
+  Uuid judge = {};
+  std::string span = "span-1";
+  bool own_id = false;  // its client gave it the id
+  bool binary = false;
+  bool result = true;
+  std::optional<std::string> reason = {};
+  std::optional<double> confidence = {};
+  double score = 8.5;  // unless binary
+  std::optional<std::string> criteria_scores = {};
+  std::optional<std::string> model = {};
+  std::optional<int> duration_ms = {};
+  std::optional<std::string> trace = {};
+  std::optional<std::string> session = {};
+  Time created_at = kNow;
+};
+
+// The statements that store a row.
+std::string SqlOf(const Row& row);
+std::string SqlOf(const JudgeRow& row);
+std::string SqlOf(const EvaluationRow& row);
+
 // A database, and the service that reads it with the rights that it has in production.
 struct TestAggregator {
   TestAggregator();
 
-  void Insert(const Row& row) const;
+  void Insert(const auto& row) const { database.Query(SqlOf(row)); }
   // `count` rows on one target, of as many raters, in random order of time; every third is thumbs down.
   void InsertMany(const Uuid& project, types::v1::EntityType type, const std::string& target,
                   int count) const;
 
   test::TestDatabase database;
   metrics::Registry registry;
+  std::vector<pg::Statement> statements = Statements();
   pg::Pool reads;
   pg::Pool streams;
   AggregatorStore store;
+  EvaluationStore evaluations;
   Metrics metrics;
   AggregatorService service;
 };
 
-// The messages of one read, or its error.
-struct Read {
+// The messages of one streamed read, or its error.
+template <typename Response>
+struct Streamed {
   absl::Status status;
-  std::vector<v1::GetEntityFeedbackResponse> messages;
+  std::vector<Response> messages;
 
   // All messages as one.
-  v1::GetEntityFeedbackResponse All() const;
+  Response All() const {
+    Response all;
+    for (const Response& message : messages) all.MergeFrom(message);
+    return all;
+  }
 };
+
+// Calls a use case of `aggregator.service` and takes all that it sends.
+template <typename Request, typename Response>
+Streamed<Response> Stream(const TestAggregator& aggregator,
+                          absl::Status (AggregatorService::*use_case)(const auth::Principal&, const Request&,
+                                                                      AggregatorService::Write<Response>)
+                              const,
+                          const std::type_identity_t<Request>& request, const Uuid& project = kProject) {
+  Streamed<Response> read;
+  read.status =
+      (aggregator.service.*use_case)({.project_id = project}, request, [&](const Response& message) {
+        read.messages.push_back(message);
+        return true;
+      });
+  return read;
+}
+
+// The same of an entity, with its tag; the state of `known_etag` is not sent.
+struct Read : Streamed<v1::GetEntityFeedbackResponse> {
+  std::string etag;
+};
+v1::GetEntityFeedbackRequest EntityRequest(types::v1::EntityType type, const std::string& id);
+Read ReadEntity(const TestAggregator& aggregator, const v1::GetEntityFeedbackRequest& request,
+                const Uuid& project = kProject, const std::string& known_etag = "");
 Read ReadEntity(const TestAggregator& aggregator, types::v1::EntityType type, const std::string& id,
                 const Uuid& project = kProject);
+
+// The ids of the items, in their order.
+template <typename Response>
+std::vector<std::string> IdsOf(const Response& response) {
+  std::vector<std::string> ids;
+  for (const auto& item : response.items()) ids.push_back(item.id());
+  return ids;
+}
 
 // CHECKs that the summary is what one gets by counting the items.
 void CheckRecount(const v1::GetEntityFeedbackResponse& response);

@@ -1,0 +1,173 @@
+#include "services/aggregator/evaluation_store.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <pqxx/pqxx>
+
+#include "common/criteria/criteria_json.h"
+#include "common/pg/execute.h"
+#include "common/pg/value.h"
+#include "common/status/macros.h"
+#include "services/aggregator/errors.h"
+#include "services/aggregator/statements.h"
+
+namespace verdict::aggregator {
+namespace {
+
+using pg::Statement;
+using types::v1::Evaluation;
+
+// In the order of `Column`; a time is milliseconds since 1970.
+#define EVALUATION_COLUMNS                                                                                   \
+  "id, span_text, judge_id, judge.name, evaluation_type, evaluation_result, evaluation_reason, "             \
+  "confidence_score,"                                                                                        \
+  " score, score_min, score_max, pass_threshold, criteria_scores::text, model_used, evaluation_duration_ms," \
+  " trace_id, (extract(epoch from created_at) * 1000)::int8, (extract(epoch from updated_at) * 1000)::int8"
+
+#define JUDGE                                         \
+  " cross join lateral (select judge.name from judge" \
+  "  where judge.project_id = $1::uuid and judge.id = evaluation.judge_id limit 1) judge"
+
+// The parameters of a JudgeSelection, from $3 on.
+#define OF_JUDGE                                                                                        \
+  " where project_id = $1::uuid and judge_id = $2::uuid"                                                \
+  " and ($3::timestamptz is null or created_at >= $3) and ($4::timestamptz is null or created_at < $4)" \
+  " and ($5::bool is null or evaluation_result = $5)"                                                   \
+  " and ($6::bool is null or $6 = exists (select from feedback where feedback.project_id = $1::uuid"    \
+  "  and target_type = 1 and target_id = evaluation.span_id and feedback.judge_id = $2::uuid))"
+
+constexpr Statement kFindJudge = {.name = "find_judge",
+                                  .sql = "select from judge where project_id = $1::uuid and id = $2::uuid"};
+// Cursors are planned for the values that they are opened with: without filters the count needs the index
+// alone.
+constexpr Statement kOpenCountOfJudge = {
+    .name = "open_judge_count",
+    .sql = "declare found no scroll cursor for select count(*) from evaluation" OF_JUDGE};
+constexpr Statement kOpenOfJudge = {
+    .name = "open_judge_evaluations",
+    .sql = "declare found no scroll cursor for select " EVALUATION_COLUMNS
+           " from (select * from evaluation" OF_JUDGE
+           " order by created_at desc, id limit $7::int4 offset $8::int4) evaluation" JUDGE
+           " order by created_at desc, id"};
+constexpr Statement kOpenOfSpan = {.name = "open_span_evaluations",
+                                   .sql = "declare found no scroll cursor for select " EVALUATION_COLUMNS
+                                          " from evaluation" JUDGE
+                                          " where project_id = $1::uuid and span_id = $2::uuid"
+                                          " order by created_at, id"};
+
+enum Column : int {
+  kId,
+  kSpanText,
+  kJudgeId,
+  kJudgeName,
+  kType,
+  kResult,
+  kReason,
+  kConfidenceScore,
+  kScore,
+  kScoreMin,
+  kScoreMax,
+  kPassThreshold,
+  kCriteriaScores,
+  kModelUsed,
+  kDuration,
+  kTraceId,
+  kCreatedAt,
+  kUpdatedAt,
+};
+
+std::string String(const pqxx::field& field) { return std::string(pg::TextFrom(field)); }
+
+Evaluation EvaluationFrom(const pqxx::row& row) {
+  Evaluation evaluation;
+  evaluation.set_id(String(row[kId]));
+  evaluation.set_span_id(String(row[kSpanText]));
+  evaluation.set_judge_id(String(row[kJudgeId]));
+  evaluation.set_judge_name(String(row[kJudgeName]));
+  evaluation.set_evaluation_type(static_cast<types::v1::EvaluationType>(row[kType].as<int>()));
+  evaluation.set_evaluation_result(row[kResult].as<bool>());
+  if (!row[kReason].is_null()) evaluation.set_evaluation_reason(String(row[kReason]));
+  if (!row[kConfidenceScore].is_null()) evaluation.set_confidence_score(row[kConfidenceScore].as<double>());
+  if (!row[kScore].is_null()) evaluation.set_score(row[kScore].as<double>());
+  if (!row[kScoreMin].is_null()) evaluation.set_score_min(row[kScoreMin].as<double>());
+  if (!row[kScoreMax].is_null()) evaluation.set_score_max(row[kScoreMax].as<double>());
+  if (!row[kPassThreshold].is_null()) evaluation.set_pass_threshold(row[kPassThreshold].as<double>());
+  if (!row[kCriteriaScores].is_null() &&
+      !criteria::FromJson(pg::TextFrom(row[kCriteriaScores]), *evaluation.mutable_criteria_scores())) {
+    throw pqxx::conversion_error("The column criteria_scores holds no values by criterion.");
+  }
+  if (!row[kModelUsed].is_null()) evaluation.set_model_used(String(row[kModelUsed]));
+  if (!row[kDuration].is_null()) evaluation.set_evaluation_duration_ms(row[kDuration].as<int>());
+  if (!row[kTraceId].is_null()) evaluation.set_trace_id(String(row[kTraceId]));
+  *evaluation.mutable_created_at() = ToProto(pg::TimeFrom(row[kCreatedAt]));
+  *evaluation.mutable_updated_at() = ToProto(pg::TimeFrom(row[kUpdatedAt]));
+  return evaluation;
+}
+
+// Passes on what `open` puts into the cursor, after `begin_taking`.
+absl::Status PassOn(pg::Pool& reads, pg::Pool& streams, const Uuid& project_id,
+                    absl::FunctionRef<absl::Status(pqxx::transaction_base&)> open,
+                    absl::FunctionRef<void()> begin_taking, EvaluationStore::TakeEvaluation take) {
+  std::vector<Evaluation> evaluations;
+  std::size_t bytes = 0;
+  RETURN_IF_ERROR(pg::WithSnapshot(reads, [&](pqxx::transaction_base& transaction) -> absl::Status {
+    pg::Execute(transaction, kBeginRead, project_id);
+    RETURN_IF_ERROR(open(transaction));
+    pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) {
+      bytes += evaluations.emplace_back(EvaluationFrom(row)).ByteSizeLong();
+      return bytes <= EvaluationStore::kReadBytes;
+    });
+    return absl::OkStatus();
+  }));
+  if (bytes <= EvaluationStore::kReadBytes) {
+    begin_taking();
+    for (Evaluation& evaluation : evaluations) {
+      if (!take(std::move(evaluation))) break;
+    }
+    return absl::OkStatus();
+  }
+  evaluations = {};
+  return pg::WithSnapshot(streams, [&](pqxx::transaction_base& transaction) -> absl::Status {
+    pg::Execute(transaction, kBeginStream, project_id);
+    RETURN_IF_ERROR(open(transaction));
+    begin_taking();
+    pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) { return take(EvaluationFrom(row)); });
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace
+
+absl::Status EvaluationStore::ListOfJudge(const Uuid& project_id, const Uuid& judge_id,
+                                          const JudgeSelection& selection, TakeTotal take_total,
+                                          TakeEvaluation take) const {
+  int total = 0;
+  const auto open = [&](pqxx::transaction_base& transaction) {
+    if (pg::Execute(transaction, kFindJudge, project_id, judge_id).empty()) return error::JudgeNotFound();
+    pg::Execute(transaction, kOpenCountOfJudge, project_id, judge_id, selection.start_date,
+                selection.end_date, selection.evaluation_result, selection.with_user_feedback);
+    total = pg::Execute(transaction, kFetch).front()[0].as<int>();
+    pg::Execute(transaction, kClose);
+    pg::Execute(transaction, kOpenOfJudge, project_id, judge_id, selection.start_date, selection.end_date,
+                selection.evaluation_result, selection.with_user_feedback, selection.limit, selection.offset);
+    return absl::OkStatus();
+  };
+  return PassOn(reads_, streams_, project_id, open, [&] { take_total(total); }, take);
+}
+
+absl::Status EvaluationStore::ListOfSpan(const Uuid& project_id, const Uuid& span_key,
+                                         TakeEvaluation take) const {
+  const auto open = [&](pqxx::transaction_base& transaction) {
+    pg::Execute(transaction, kOpenOfSpan, project_id, span_key);
+    return absl::OkStatus();
+  };
+  return PassOn(reads_, streams_, project_id, open, [] {}, take);
+}
+
+std::vector<Statement> EvaluationStore::EvaluationStatements() {
+  return {kFindJudge, kOpenCountOfJudge, kOpenOfJudge, kOpenOfSpan};
+}
+
+}  // namespace verdict::aggregator
