@@ -36,17 +36,22 @@ class Client {
     return response;
   }
 
-  // The same of a streamed RPC: `take` gets each message.
+  // The same of a streamed RPC: `take` gets each message, and returns false when it wants no more.
   template <typename Stub, typename Request, typename Response>
   absl::Status Read(std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(grpc::ClientContext*,
                                                                                   const Request&),
                     const Request& request, std::string_view project,
-                    absl::FunctionRef<void(const std::type_identity_t<Response>&)> take) const {
+                    absl::FunctionRef<bool(const std::type_identity_t<Response>&)> take) const {
     grpc::ClientContext context;
     Prepare(context, project);
     Stub stub(channel_);
     const auto reader = (stub.*method)(&context, request);
-    for (Response response; reader->Read(&response);) take(response);
+    for (Response response; reader->Read(&response);) {
+      if (take(response)) continue;
+      context.TryCancel();
+      reader->Finish();
+      return absl::OkStatus();
+    }
     return FromGrpc(reader->Finish());
   }
 

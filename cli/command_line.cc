@@ -81,6 +81,12 @@ absl::Status CheckValue(const Option& option, std::string_view value) {
     case Kind::kDuration:
       if (ParseDuration(value)) return absl::OkStatus();
       return problem("a duration; write a number and s, m, h or d, like 30d, up to 10000d.");
+    case Kind::kNumber:
+      if (ParseNumber(value)) return absl::OkStatus();
+      return problem("a number.");
+    case Kind::kCount:
+      if (ParseCount(value)) return absl::OkStatus();
+      return problem("a whole number from 1 on.");
     case Kind::kChoice:
       if (FindEnumValue(*option.choices(), value) != nullptr) return absl::OkStatus();
       return problem(Cat({"one of: ", EnumNames(*option.choices()), "."}));
@@ -100,6 +106,9 @@ absl::Status CheckComplete(const Invocation& invocation) {
     if (invocation.Has(option.name)) {
       if (!option.instead.empty() && invocation.Has(option.instead)) {
         return error::Usage(Cat({"Either ", Typed(option), " or --", option.instead, ", not both."}));
+      }
+      if (!option.with.empty() && !invocation.Has(option.with)) {
+        return error::Usage(Cat({Typed(option), " needs --", option.with, "."}));
       }
       return CheckValue(option, invocation.Get(option.name));
     }

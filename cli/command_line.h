@@ -26,6 +26,8 @@ enum class Kind {
   kSwitch,    // no value: given or not
   kUuid,      // an id of ours
   kDuration,  // as ParseDuration takes it
+  kNumber,    // any finite number
+  kCount,     // a whole number from 1 on
   kChoice,    // a value of `choices`
   kChoices,   // some of them, between commas
 };
@@ -40,6 +42,7 @@ struct Option {
   std::string_view field = {};  // the request's field that it fills, as a path: subject.id
   bool required = false;
   std::string_view instead = {};  // the name of a flag that stands in for it: one of both is needed
+  std::string_view with = {};     // the name of a flag without which it makes no sense
   std::string_view env = {};      // where it is taken from when it is not given
   const google::protobuf::EnumDescriptor* (*choices)() = nullptr;
 };
@@ -54,6 +57,10 @@ struct Command {
   std::string_view next = {};     // what one does next, as a sentence
   // Does it, and returns what to print.
   absl::StatusOr<boost::json::object> (*run)(Client& client, const Invocation& invocation) = nullptr;
+  // Instead of `run`, where there may be too much to hold: gives one object after the other to `print`, each
+  // of which becomes a line of JSON; `print` returns false when nobody reads on.
+  absl::Status (*stream)(Client& client, const Invocation& invocation,
+                         absl::FunctionRef<bool(const boost::json::object&)> print) = nullptr;
 };
 
 // A command line understood.

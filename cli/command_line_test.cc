@@ -108,6 +108,34 @@ TEST_CASE("values are checked by their kind") {
              Catch::StartsWith("--type: `Span` is not one of: span, trace, session, eval_run, annotation."));
 }
 
+TEST_CASE("numbers and counts are checked") {
+  const auto judge = [](const char* flag, const char* value) {
+    return MistakeOf({"judge", "create", "--project", kId, "--name", "n", "--type", "scored", flag, value});
+  };
+  for (const char* number : {"0", "-1.5", "1e3"}) CHECK(judge("--min", number) == "(none)");
+  for (const char* other : {"", "x", "1,5", "nan", "inf", "1e999", "1 "}) {
+    CHECK_THAT(judge("--max", other),
+               Catch::StartsWith("--max: `" + std::string(other) + "` is not a number."));
+  }
+  const auto list = [](const char* value) {
+    return MistakeOf({"feedback", "list", "--project", kId, "--limit", value});
+  };
+  CHECK(list("1") == "(none)");
+  for (const char* other : {"0", "-1", "1.5", "3000000000", "many"}) {
+    CHECK_THAT(list(other),
+               Catch::StartsWith("--limit: `" + std::string(other) + "` is not a whole number from 1 on."));
+  }
+}
+
+TEST_CASE("what makes sense together is needed together") {
+  CHECK(MistakeOf({"feedback", "list", "--project", kId}) == "(none)");
+  CHECK(MistakeOf({"feedback", "list", "--project", kId, "--type", "span", "--id", "x"}) == "(none)");
+  CHECK_THAT(MistakeOf({"feedback", "list", "--project", kId, "--type", "span"}),
+             Catch::StartsWith("--type needs --id."));
+  CHECK_THAT(MistakeOf({"feedback", "list", "--project", kId, "--id", "x"}),
+             Catch::StartsWith("--id needs --type."));
+}
+
 TEST_CASE("one of two alternatives is needed, and not both") {
   CHECK(MistakeOf({"token", "revoke", "--project", kId, kId}) == "(none)");
   CHECK(MistakeOf({"token", "revoke", "--project", kId, "--all"}) == "(none)");
@@ -161,7 +189,7 @@ TEST_CASE("the table of commands is sound") {
     INFO(command.name);
     CHECK(names.insert(command.name).second);
     CHECK(std::count(command.name.begin(), command.name.end(), ' ') == 1);
-    CHECK(command.run != nullptr);
+    CHECK((command.run != nullptr) != (command.stream != nullptr));
     std::set<std::string_view> options;
     for (const Option& option : GlobalOptions()) options.insert(option.name);
     for (const Option& option : command.options) {

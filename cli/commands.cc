@@ -1,14 +1,18 @@
 #include "cli/commands.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include <boost/json.hpp>
 
 #include "cli/client.h"
 #include "cli/message.h"
+#include "cli/text.h"
 #include "common/clock.h"
 #include "common/status/macros.h"
 #include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
+#include "verdict/feedback/v1/feedback_service.grpc.pb.h"
+#include "verdict/feedback/v1/judge_service.grpc.pb.h"
 #include "verdict/feedback/v1/prompt_service.grpc.pb.h"
 #include "verdict/token/v1/identity_service.grpc.pb.h"
 #include "verdict/token/v1/token_service.grpc.pb.h"
@@ -21,6 +25,8 @@ using Answer = absl::StatusOr<json::object>;
 using Identity = token::v1::IdentityService::Stub;
 using Tokens = token::v1::TokenService::Stub;
 using Prompts = feedback::v1::PromptService::Stub;
+using Judges = feedback::v1::JudgeService::Stub;
+using Feedback = feedback::v1::FeedbackService::Stub;
 using Aggregator = aggregator::v1::AggregatorService::Stub;
 
 template <typename Request>
@@ -83,12 +89,42 @@ Answer RevokeToken(Client& client, const Invocation& invocation) {
   return json::object{{"id", json::string(invocation.Get("TOKEN_ID"))}};
 }
 
+Answer CreateJudge(Client& client, const Invocation& invocation) {
+  auto request = RequestOf<feedback::v1::CreateJudgeRequest>(invocation);
+  if (invocation.Has("criteria")) {
+    for (const std::string& key : SplitAtCommas(invocation.Get("criteria")))
+      request.add_criteria()->set_key(key);
+  }
+  ASSIGN_OR_RETURN(const auto response,
+                   client.Call(&Judges::CreateJudge, request, ProjectOf(request, invocation)));
+  return ToJson(response);
+}
+
+// The newest of the project, or all on one entity.
 Answer ListFeedback(Client& client, const Invocation& invocation) {
+  if (!invocation.Has("type")) return Call<&Aggregator::ListFeedback>(client, invocation);
   const auto request = RequestOf<aggregator::v1::GetEntityFeedbackRequest>(invocation);
   aggregator::v1::GetEntityFeedbackResponse all;
   RETURN_IF_ERROR(client.Read(&Aggregator::GetEntityFeedback, request, ProjectOf(request, invocation),
-                              [&](const auto& part) { all.MergeFrom(part); }));
+                              [&](const auto& part) {
+                                all.MergeFrom(part);
+                                return true;
+                              }));
   return ToJson(all);
+}
+
+absl::Status ExportFeedback(Client& client, const Invocation& invocation,
+                            absl::FunctionRef<bool(const json::object&)> print) {
+  const auto request = RequestOf<aggregator::v1::ExportFeedbackRequest>(invocation);
+  return client.Read(
+      &Aggregator::ExportFeedback, request, ProjectOf(request, invocation), [&](const auto& part) {
+        return std::ranges::all_of(part.items(), [&](const auto& item) { return print(ToJson(item)); });
+      });
+}
+
+Answer DeleteFeedback(Client& client, const Invocation& invocation) {
+  RETURN_IF_ERROR(CallFor(&Feedback::DeleteFeedback, client, invocation).status());
+  return json::object{{"id", json::string(invocation.Get("ID"))}};
 }
 
 constexpr Option kOrg = {.name = "org",
@@ -126,6 +162,26 @@ constexpr Option EntityIdOption(std::string_view field) {
           .field = field,
           .required = true};
 }
+constexpr Option Optional(Option option) {
+  option.required = false;
+  return option;
+}
+// Which feedback.
+constexpr Option kKind = {.name = "kind",
+                          .kind = Kind::kChoice,
+                          .value = "KIND",
+                          .help = "Feedback of people or evaluations of judges only.",
+                          .field = "kind",
+                          .choices = aggregator::v1::FeedbackKind_descriptor};
+constexpr Option kOfJudge = {.name = "judge",
+                             .kind = Kind::kUuid,
+                             .value = "ID",
+                             .help = "Evaluations of this judge, and feedback about it, only.",
+                             .field = "judge_id"};
+constexpr Option kOfUser = {.name = "user",
+                            .value = "TEXT",
+                            .help = "Feedback of this person only: your id of an end user.",
+                            .field = "user_id"};
 
 constexpr std::string_view kTokenService = "token-address";
 constexpr std::string_view kFeedbackService = "feedback-address";
@@ -319,14 +375,118 @@ std::vector<Command> TokenCommands() {
   };
 }
 
+std::vector<Command> JudgeCommands() {
+  return {
+      {.name = "judge create",
+       .summary = "Create a judge: who evaluates outputs, and how.",
+       .options = {kProject,
+                   {.name = "name",
+                    .value = "NAME",
+                    .help = "Its display name, unique in the project.",
+                    .field = "name",
+                    .required = true},
+                   {.name = "type",
+                    .kind = Kind::kChoice,
+                    .value = "TYPE",
+                    .help = "Whether it says passed or not, or gives a score.",
+                    .field = "evaluation_type",
+                    .required = true,
+                    .choices = types::v1::EvaluationType_descriptor},
+                   {.name = "min",
+                    .kind = Kind::kNumber,
+                    .value = "0",
+                    .help = "A scored judge's lowest score; 0 unless told.",
+                    .field = "score_min"},
+                   {.name = "max",
+                    .kind = Kind::kNumber,
+                    .value = "10",
+                    .help = "A scored judge's highest score; 10 unless told.",
+                    .field = "score_max"},
+                   {.name = "threshold",
+                    .kind = Kind::kNumber,
+                    .value = "7",
+                    .help = "The score from which an output passes; seven tenths of the range unless told.",
+                    .field = "pass_threshold"},
+                   {.name = "criteria", .value = "k1,k2", .help = "What it looks at, one word each."}},
+       .service = kFeedbackService,
+       .example =
+           "verdictctl judge create --project \"$PROJECT_ID\" --name Helpfulness --type scored --criteria "
+           "clarity,accuracy",
+       .next = "Record what it says: POST /projects/PROJECT_ID/judges/JUDGE_ID/evaluations",
+       .run = CreateJudge},
+      {.name = "judge get",
+       .summary = "Show a judge.",
+       .options = {kProject,
+                   {.name = "ID",
+                    .argument = true,
+                    .kind = Kind::kUuid,
+                    .help = "The judge's id; `judge list` shows it.",
+                    .field = "automation_id",
+                    .required = true}},
+       .service = kFeedbackService,
+       .example = "verdictctl judge get --project \"$PROJECT_ID\" \"$JUDGE_ID\"",
+       .run = Call<&Judges::GetJudge>},
+      {.name = "judge list",
+       .summary = "List a project's judges.",
+       .options = {kProject},
+       .service = kFeedbackService,
+       .example = "verdictctl judge list --project \"$PROJECT_ID\"",
+       .run = List<&Judges::ListJudges>},
+  };
+}
+
 std::vector<Command> FeedbackCommands() {
+  Option type = Optional(EntityTypeOption("entity_type"));
+  type.help = "All feedback on this kind of thing, with --id; without it, the project's newest.";
+  type.with = "id";
+  Option id = Optional(EntityIdOption("entity_id"));
+  id.with = "type";
   return {
       {.name = "feedback list",
-       .summary = "List all feedback on an entity.",
-       .options = {kProject, EntityTypeOption("entity_type"), EntityIdOption("entity_id")},
+       .summary = "List the newest feedback of a project, or all on an entity.",
+       .options = {kProject,
+                   type,
+                   id,
+                   kKind,
+                   kOfJudge,
+                   kOfUser,
+                   {.name = "limit",
+                    .kind = Kind::kCount,
+                    .value = "100",
+                    .help = "At most this many, up to 1000; of a project 100 unless told.",
+                    .field = "limit"}},
        .service = kAggregatorService,
        .example = "verdictctl feedback list --project \"$PROJECT_ID\" --type span --id completion-7",
        .run = ListFeedback},
+      {.name = "feedback export",
+       .summary = "Print all feedback of a project, newest first, one JSON object a line.",
+       .options = {kProject, kKind, kOfJudge, kOfUser},
+       .service = kAggregatorService,
+       .example = "verdictctl feedback export --project \"$PROJECT_ID\" --timeout 60s > feedback.ndjson",
+       .stream = ExportFeedback},
+      {.name = "feedback delete",
+       .summary = "Delete feedback or an evaluation, with all its revisions.",
+       .options = {kProject,
+                   {.name = "ID",
+                    .argument = true,
+                    .kind = Kind::kUuid,
+                    .help = "The record's id; `feedback list` shows it.",
+                    .field = "feedback_id",
+                    .required = true}},
+       .service = kFeedbackService,
+       .example = "verdictctl feedback delete --project \"$PROJECT_ID\" \"$FEEDBACK_ID\"",
+       .run = DeleteFeedback},
+      {.name = "user erase",
+       .summary = "Erase all feedback of an end user from a project.",
+       .options = {kProject,
+                   {.name = "USER_ID",
+                    .argument = true,
+                    .help = "Your id of the end user, as created_by.id has it.",
+                    .field = "user_id",
+                    .required = true}},
+       .service = kFeedbackService,
+       .example = "verdictctl user erase --project \"$PROJECT_ID\" user-123",
+       .run = Call<&Feedback::EraseUser>},
   };
 }
 
@@ -334,7 +494,8 @@ std::vector<Command> FeedbackCommands() {
 
 std::vector<Command> Commands() {
   std::vector<Command> commands;
-  for (auto& part : {IdentityCommands(), PromptCommands(), TokenCommands(), FeedbackCommands()}) {
+  for (auto& part :
+       {IdentityCommands(), PromptCommands(), JudgeCommands(), TokenCommands(), FeedbackCommands()}) {
     commands.insert(commands.end(), part.begin(), part.end());
   }
   return commands;

@@ -90,6 +90,13 @@ int Run(std::span<const char* const> line) {
   const auto timeout =
       invocation->Has("timeout") ? *ParseDuration(invocation->Get("timeout")) : std::chrono::seconds(10);
   Client client(rpc::NewChannel(std::string(invocation->Get(command->service))), *admin_key, timeout);
+  if (command->stream != nullptr) {
+    const absl::Status status = command->stream(client, *invocation, [](const boost::json::object& line) {
+      return static_cast<bool>(std::cout << boost::json::serialize(line) << '\n');
+    });
+    if (!status.ok()) return Complain(status, *invocation);
+    return Print("");
+  }
   const auto answer = command->run(client, *invocation);
   if (!answer.ok()) return Complain(answer.status(), *invocation);
   if (invocation->Has("json")) return Print(boost::json::serialize(*answer) + "\n");

@@ -1,7 +1,12 @@
 #include "cli/message.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <boost/json.hpp>
@@ -33,7 +38,12 @@ void Set(Message& message, const FieldDescriptor& field, const Option& option, s
       reflection.SetBool(&message, &field, true);
       break;
     case FieldDescriptor::CPPTYPE_INT32:
-      reflection.SetInt32(&message, &field, static_cast<int32_t>(ParseDuration(value)->count()));
+      reflection.SetInt32(&message, &field,
+                          option.kind == Kind::kCount ? *ParseCount(value)
+                                                      : static_cast<int32_t>(ParseDuration(value)->count()));
+      break;
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      reflection.SetDouble(&message, &field, *ParseNumber(value));
       break;
     case FieldDescriptor::CPPTYPE_ENUM:
       if (option.kind == Kind::kChoice) {
@@ -66,6 +76,15 @@ json::value ValueOf(const Message& message, const FieldDescriptor& field, int in
       return reflection.GetBool(message, &field);
     case FieldDescriptor::CPPTYPE_INT32:
       return reflection.GetInt32(message, &field);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return reflection.GetInt64(message, &field);
+    case FieldDescriptor::CPPTYPE_DOUBLE: {
+      // Boost writes a double with an exponent: a whole number is nicer to read without.
+      constexpr double kWholeMax = 9'007'199'254'740'992;  // 2^53, up to which doubles are exact
+      const double number = reflection.GetDouble(message, &field);
+      if (number != std::trunc(number) || std::abs(number) > kWholeMax) return number;
+      return static_cast<int64_t>(number);
+    }
     case FieldDescriptor::CPPTYPE_ENUM:
       return json::value(EnumName(repeated ? *reflection.GetRepeatedEnum(message, &field, index)
                                            : *reflection.GetEnum(message, &field)));
@@ -83,6 +102,10 @@ std::string Cell(const json::value& value) {
   if (value.is_string()) {
     const json::string& text = value.get_string();
     return Printable({text.data(), text.size()});
+  }
+  if (value.is_double()) {
+    std::array<char, 32> text;  // the longest double has 24 characters
+    return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value.get_double()).ptr};
   }
   if (!value.is_array()) return json::serialize(value);
   std::string cell;
@@ -165,11 +188,19 @@ json::object ToJson(const Message& message) {
   json::object object;
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor& field = *message.GetDescriptor()->field(i);
-    if (field.is_repeated()) {
+    if (field.is_map()) {
+      json::object entries;
+      for (int j = 0; j < reflection.FieldSize(message, &field); ++j) {
+        json::object entry = ToJson(reflection.GetRepeatedMessage(message, &field, j));
+        entries.emplace(entry.at("key").get_string(), std::move(entry.at("value")));
+      }
+      if (!entries.empty()) object[field.name()] = std::move(entries);
+    } else if (field.is_repeated()) {
       json::array& array = object[field.name()].emplace_array();
       for (int j = 0; j < reflection.FieldSize(message, &field); ++j)
         array.push_back(ValueOf(message, field, j));
-    } else if (!field.has_presence() || reflection.HasField(message, &field)) {
+    } else if (reflection.HasField(message, &field) ||
+               (!field.has_presence() && field.cpp_type() != FieldDescriptor::CPPTYPE_ENUM)) {
       object[field.name()] = ValueOf(message, field, -1);
     }
   }

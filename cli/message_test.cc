@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "common/status/macros.h"
 #include "verdict/aggregator/v1/aggregator_service.pb.h"
+#include "verdict/feedback/v1/judge_service.pb.h"
 #include "verdict/token/v1/identity_service.pb.h"
 #include "verdict/token/v1/token_service.pb.h"
 
@@ -92,6 +93,40 @@ TEST_CASE("absent values are left out, and enum values are in lower case") {
   key.set_user_id("u");
   key.add_scopes(options::v1::SCOPE_TOKEN);
   CHECK(json::serialize(ToJson(key)) == R"({"id":"k","project_id":"p","user_id":"u","scopes":["token"]})");
+}
+
+TEST_CASE("values by criterion print as an object, numbers as numbers") {
+  aggregator::v1::FeedbackItem item;
+  item.set_id("e");
+  item.set_kind(aggregator::v1::FEEDBACK_KIND_JUDGE_EVALUATION);
+  item.set_score(8.5);
+  item.set_evaluation_type(types::v1::EVALUATION_TYPE_SCORED);
+  (*item.mutable_criteria_scores())["clarity"].set_score(9);
+  CHECK(json::serialize(ToJson(item)) ==
+        R"({"kind":"judge_evaluation","id":"e","score":8.5E0,"evaluation_type":"scored",)"
+        R"("criteria_scores":{"clarity":{"score":9}}})");
+  CHECK(ToText({{"score", 8.5}, {"items", {{{"rate", 0.1}}}}}) == "score  8.5\n\nrate\n0.1\n");
+  feedback::v1::Judge judge;
+  judge.set_evaluation_count(3'000'000'000);
+  CHECK(json::serialize(ToJson(judge).at("evaluation_count")) == "3000000000");
+}
+
+TEST_CASE("a judge's range comes from numbers") {
+  const auto commands = Commands();
+  feedback::v1::CreateJudgeRequest judge;
+  Fill(judge,
+       Parsed(commands, {"judge", "create", "--project", kId, "--name", "Tone", "--type", "scored", "--min",
+                         "-1", "--max", "2.5", "--criteria", "a,b"}),
+       kNow);
+  CHECK(judge.project_id() == kId);
+  CHECK(judge.evaluation_type() == types::v1::EVALUATION_TYPE_SCORED);
+  CHECK(judge.score_min() == -1);
+  CHECK(judge.score_max() == 2.5);
+  CHECK_FALSE(judge.has_pass_threshold());
+  aggregator::v1::ListFeedbackRequest list;
+  Fill(list, Parsed(commands, {"feedback", "list", "--project", kId, "--limit", "7", "--user", "u"}), kNow);
+  CHECK(list.limit() == 7);
+  CHECK(list.user_id() == "u");
 }
 
 TEST_CASE("metadata prints as the JSON that it is") {

@@ -1,7 +1,10 @@
 #include "cli/text.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <numeric>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
@@ -24,6 +27,20 @@ std::optional<std::chrono::seconds> ParseDuration(std::string_view text) {
   if (!duration || *duration < std::chrono::seconds(1) || *duration > std::chrono::days(10'000)) return {};
   if (*duration % std::chrono::seconds(1) != std::chrono::milliseconds(0)) return {};
   return std::chrono::duration_cast<std::chrono::seconds>(*duration);
+}
+
+std::optional<double> ParseNumber(std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number)) return {};
+  return number;
+}
+
+std::optional<int32_t> ParseCount(std::string_view text) {
+  int32_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < 1) return {};
+  return count;
 }
 
 std::string EnumName(const google::protobuf::EnumValueDescriptor& value) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -19,6 +20,12 @@ std::vector<std::string> SplitAtCommas(std::string_view text);
 
 // A number and its unit, like 30d: whole seconds, at least one, at most 10,000 days (which fit 32 bits).
 std::optional<std::chrono::seconds> ParseDuration(std::string_view text);
+
+// A finite number in decimal notation.
+std::optional<double> ParseNumber(std::string_view text);
+
+// A whole number from 1 to 2,147,483,647.
+std::optional<int32_t> ParseCount(std::string_view text);
 
 // The value's name as our JSON spells it: without its type's prefix, in lower case (eval_run).
 std::string EnumName(const google::protobuf::EnumValueDescriptor& value);

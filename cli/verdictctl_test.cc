@@ -4,7 +4,9 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/json.hpp>
@@ -20,6 +22,8 @@
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
 #include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
+#include "verdict/feedback/v1/feedback_service.grpc.pb.h"
+#include "verdict/feedback/v1/judge_service.grpc.pb.h"
 #include "verdict/feedback/v1/prompt_service.grpc.pb.h"
 #include "verdict/token/v1/identity_service.grpc.pb.h"
 #include "verdict/token/v1/token_service.grpc.pb.h"
@@ -162,6 +166,50 @@ class PlayedAggregator final : public aggregator::v1::AggregatorService::Service
     }
     return grpc::Status::OK;
   }
+
+  // Two messages of two items each; then it fails, when it is asked for user "flaky".
+  grpc::Status ExportFeedback(grpc::ServerContext*, const aggregator::v1::ExportFeedbackRequest* request,
+                              grpc::ServerWriter<aggregator::v1::ExportFeedbackResponse>* writer) override {
+    for (const auto& [first, second] : {std::pair("a", "b"), std::pair("c", "d")}) {
+      aggregator::v1::ExportFeedbackResponse part;
+      part.add_items()->set_id(first);
+      part.add_items()->set_id(second);
+      writer->Write(part);
+    }
+    if (request->user_id() != "flaky") return grpc::Status::OK;
+    return ToGrpc(MakeError(errors::v1::REASON_UNAVAILABLE, "The database cannot be reached."));
+  }
+};
+
+class PlayedFeedback final : public feedback::v1::FeedbackService::Service {
+ public:
+  explicit PlayedFeedback(Seen& seen) : seen_(seen) {}
+
+  grpc::Status DeleteFeedback(grpc::ServerContext* context, const feedback::v1::DeleteFeedbackRequest*,
+                              feedback::v1::DeleteFeedbackResponse*) override {
+    seen_.Note(context);
+    return grpc::Status::OK;
+  }
+  grpc::Status EraseUser(grpc::ServerContext* context, const feedback::v1::EraseUserRequest* request,
+                         feedback::v1::EraseUserResponse* response) override {
+    seen_.Note(context);
+    response->set_feedback_count(static_cast<int>(request->user_id().size()));
+    return grpc::Status::OK;
+  }
+
+ private:
+  Seen& seen_;
+};
+
+class PlayedJudges final : public feedback::v1::JudgeService::Service {
+ public:
+  grpc::Status CreateJudge(grpc::ServerContext*, const feedback::v1::CreateJudgeRequest* request,
+                           feedback::v1::CreateJudgeResponse* response) override {
+    response->mutable_judge()->set_id(kId);
+    response->mutable_judge()->set_name(request->name());
+    *response->mutable_judge()->mutable_criteria() = request->criteria();
+    return grpc::Status::OK;
+  }
 };
 
 // What a run of the program left behind.
@@ -222,13 +270,15 @@ class Services {
     builder.RegisterService(&identity_);
     builder.RegisterService(&tokens_);
     builder.RegisterService(&aggregator_);
+    builder.RegisterService(&feedback_);
+    builder.RegisterService(&judges_);
     server_ = builder.BuildAndStart();
     address_ = "127.0.0.1:" + std::to_string(port);
   }
 
   Outcome Ctl(const std::vector<std::string>& arguments) const {
     return Run(arguments, {"VERDICT_TOKEN_ADDR=" + address_, "VERDICT_AGGREGATOR_ADDR=" + address_,
-                           "VERDICT_ADMIN_KEY=admin-secret"});
+                           "VERDICT_FEEDBACK_ADDR=" + address_, "VERDICT_ADMIN_KEY=admin-secret"});
   }
 
   const Seen& seen() const { return seen_; }
@@ -239,6 +289,8 @@ class Services {
   PlayedIdentity identity_{seen_};
   PlayedTokens tokens_{seen_};
   PlayedAggregator aggregator_;
+  PlayedFeedback feedback_{seen_};
+  PlayedJudges judges_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
 };
@@ -327,6 +379,39 @@ TEST_CASE("a streamed read prints as one object") {
   CHECK(feedback.at("entity_id") == "run 1");
   CHECK(feedback.at("summary").at("total") == 2);
   CHECK(feedback.at("items").as_array().size() == 2);
+}
+
+TEST_CASE("an export is one JSON object a line, and one that breaks off says so") {
+  Services services;
+  const Outcome exported = services.Ctl({"feedback", "export", "--project", kId});
+  CHECK(exported.exit_code == 0);
+  std::string ids;
+  std::istringstream lines(exported.out);
+  for (std::string line; std::getline(lines, line);) ids += json::parse(line).at("id").as_string();
+  CHECK(ids == "abcd");
+
+  const Outcome broken = services.Ctl({"feedback", "export", "--project", kId, "--user", "flaky"});
+  CHECK(broken.exit_code == 4);
+  CHECK_THAT(broken.err, Catch::StartsWith("verdictctl: UNAVAILABLE: "));
+}
+
+TEST_CASE("a record is deleted by its id, an end user erased by theirs") {
+  Services services;
+  CHECK(services.Ctl({"feedback", "delete", "--project", kId, kId, "--json"}).out ==
+        "{\"id\":\"0190a5c2-7d3e-7a11-8f00-3b1c5d7e9f10\"}\n");
+  CHECK(services.seen().Metadata("verdict-project") == kId);
+  CHECK(services.Ctl({"user", "erase", "--project", kId, "user-123", "--json"}).out ==
+        "{\"feedback_count\":8,\"revision_count\":0,\"claim_count\":0}\n");
+}
+
+TEST_CASE("a judge's criteria are words between commas") {
+  Services services;
+  const Outcome created = services.Ctl({"judge", "create", "--project", kId, "--name", "Tone", "--type",
+                                        "scored", "--criteria", "clarity,wit", "--json"});
+  CHECK(created.exit_code == 0);
+  const json::value judge = json::parse(created.out);
+  CHECK(judge.at("id") == kId);
+  CHECK(json::serialize(judge.at("criteria")) == R"([{"key":"clarity"},{"key":"wit"}])");
 }
 
 TEST_CASE("what the service refuses exits 3, with the reason and the remedy") {
