@@ -42,6 +42,8 @@ std::string Mask(std::string text, const Variables& variables) {
   if (Uuid::Parse(text)) return "<uuid>";
   if (IsTime(text)) return "<time>";
   if (absl::StartsWith(text, "fbt1.")) return "<token>";
+  // The slug of a judge's own prompt has the judge's id.
+  if (absl::StartsWith(text, "judge-") && text.size() == 38) return "judge-<id>";
   return text;
 }
 
@@ -52,8 +54,9 @@ std::string Print(const json::value& value, const Variables& variables, const st
   if (const auto* object = value.if_object()) {
     if (object->empty()) return "{}";
     for (const auto& member : *object) {
+      const bool is_cursor = member.key() == "next_cursor";
       members.push_back(deeper + json::serialize(json::value(member.key())) + ": " +
-                        Print(member.value(), variables, deeper));
+                        (is_cursor ? "\"<cursor>\"" : Print(member.value(), variables, deeper)));
     }
     return "{\n" + absl::StrJoin(members, ",\n") + "\n" + indent + "}";
   }

@@ -35,6 +35,7 @@ class Process {
   // Waits for its end and returns the exit code, 128 + N for a signal N. Throws after 60 s.
   int Wait();
   bool Running();
+  pid_t pid() const { return pid_; }
 
  private:
   pid_t pid_;

@@ -56,6 +56,9 @@ class Stack {
   // What a shell needs to talk to the stack, as `.verdict/env` has it.
   std::map<std::string, std::string> Environment() const;
 
+  // The process by its name, while it runs.
+  const Process& process(const std::string& name) const { return *processes_.at(name); }
+
   // Sends a signal to a process, waits for its end, and returns its exit code.
   int Stop(const std::string& name, int signal);
   // Starts a stopped process again, on the ports it had, and waits until the gateway, if it runs, is ready.
