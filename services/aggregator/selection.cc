@@ -43,9 +43,12 @@ std::string ListOfRequest(const Uuid& project_id, Request request) {
 
 absl::StatusOr<Time> FilterTime(const google::protobuf::Timestamp& timestamp, const std::string& field) {
   using std::chrono::ceil, std::chrono::milliseconds, std::chrono::nanoseconds, std::chrono::seconds;
+  // As seconds: the caller's number may be too large for milliseconds.
   const seconds whole(timestamp.seconds());
-  if (whole < kTimeMin.time_since_epoch() || whole > kTimeMax.time_since_epoch())
+  if (whole < ceil<seconds>(kTimeMin.time_since_epoch()) ||
+      whole > std::chrono::floor<seconds>(kTimeMax.time_since_epoch())) {
     return error::BadTime(field);
+  }
   return Time(whole + ceil<milliseconds>(nanoseconds(timestamp.nanos())));
 }
 
