@@ -39,4 +39,12 @@ Time FromProto(const google::protobuf::Timestamp& timestamp) {
               std::chrono::floor<std::chrono::milliseconds>(std::chrono::nanoseconds(timestamp.nanos())));
 }
 
+bool IsTime(const google::protobuf::Timestamp& timestamp) {
+  // As seconds: the caller's number may be too large for milliseconds.
+  const std::chrono::seconds seconds(timestamp.seconds());
+  return seconds >= std::chrono::ceil<std::chrono::seconds>(kTimeMin.time_since_epoch()) &&
+         seconds <= std::chrono::floor<std::chrono::seconds>(kTimeMax.time_since_epoch()) &&
+         timestamp.nanos() >= 0 && timestamp.nanos() < 1'000'000'000;
+}
+
 }  // namespace verdict

@@ -51,4 +51,8 @@ std::string FormatTime(Time time);
 google::protobuf::Timestamp ToProto(Time time);
 Time FromProto(const google::protobuf::Timestamp& timestamp);
 
+// Whether a caller's message keeps what google.protobuf.Timestamp promises: the years 1 to 9999. FromProto
+// may overflow on others.
+bool IsTime(const google::protobuf::Timestamp& timestamp);
+
 }  // namespace verdict

@@ -1,5 +1,8 @@
 #include "common/clock.h"
 
+#include <cstdint>
+#include <limits>
+
 #include <catch2/catch.hpp>
 
 namespace verdict {
@@ -26,6 +29,23 @@ TEST_CASE("what is finer than a millisecond is rounded down") {
   timestamp.set_seconds(5);
   timestamp.set_nanos(1'999'999);
   CHECK(FromProto(timestamp) == Time(5001ms));
+}
+
+TEST_CASE("a time lies in the years 1 to 9999") {
+  const auto is_time = [](int64_t seconds, int32_t nanos) {
+    google::protobuf::Timestamp timestamp;
+    timestamp.set_seconds(seconds);
+    timestamp.set_nanos(nanos);
+    return IsTime(timestamp);
+  };
+  CHECK(is_time(-62'135'596'800, 0));
+  CHECK(is_time(253'402'300'799, 999'999'999));
+  CHECK_FALSE(is_time(-62'135'596'801, 999'999'999));
+  CHECK_FALSE(is_time(253'402'300'800, 0));
+  CHECK_FALSE(is_time(std::numeric_limits<int64_t>::max(), 0));
+  CHECK_FALSE(is_time(std::numeric_limits<int64_t>::min(), 0));
+  CHECK_FALSE(is_time(0, -1));
+  CHECK_FALSE(is_time(0, 1'000'000'000));
 }
 
 TEST_CASE("the fake clock stands still until it is moved") {

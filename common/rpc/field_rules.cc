@@ -7,6 +7,7 @@
 #include <google/protobuf/timestamp.pb.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/status/error.h"
 
 namespace verdict::rpc {
@@ -34,16 +35,6 @@ struct FieldRules::Findings {
   // More would not be told.
   bool full() const { return violations.size() + invalid_texts.size() >= kViolationsMax; }
 };
-
-namespace {
-
-// What google.protobuf.Timestamp promises: the years 1 to 9999.
-bool IsTime(const google::protobuf::Timestamp& time) {
-  return time.seconds() >= -62'135'596'800 && time.seconds() <= 253'402'300'799 && time.nanos() >= 0 &&
-         time.nanos() < 1'000'000'000;
-}
-
-}  // namespace
 
 FieldRules::FieldRules(const Descriptor* message) {
   // Plans are made breadth first; a type that occurs twice (or in itself) gets one.

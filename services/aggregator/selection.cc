@@ -43,13 +43,8 @@ std::string ListOfRequest(const Uuid& project_id, Request request) {
 
 absl::StatusOr<Time> FilterTime(const google::protobuf::Timestamp& timestamp, const std::string& field) {
   using std::chrono::ceil, std::chrono::milliseconds, std::chrono::nanoseconds, std::chrono::seconds;
-  // As seconds: the caller's number may be too large for milliseconds.
-  const seconds whole(timestamp.seconds());
-  if (whole < ceil<seconds>(kTimeMin.time_since_epoch()) ||
-      whole > std::chrono::floor<seconds>(kTimeMax.time_since_epoch())) {
-    return error::BadTime(field);
-  }
-  return Time(whole + ceil<milliseconds>(nanoseconds(timestamp.nanos())));
+  if (!IsTime(timestamp)) return error::BadTime(field);
+  return Time(seconds(timestamp.seconds()) + ceil<milliseconds>(nanoseconds(timestamp.nanos())));
 }
 
 absl::StatusOr<Selection> SelectionOf(const v1::GetEntityFeedbackRequest& request) {
