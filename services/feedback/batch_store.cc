@@ -92,7 +92,8 @@ on conflict (project_id, target_type, target_id, rater_kind, rater_id, judge_id)
        rater_email = excluded.rater_email, rater_name = excluded.rater_name, thumbs_up = excluded.thumbs_up,
        reason = excluded.reason, expected_output = excluded.expected_output, metadata = excluded.metadata,
        expected_score = excluded.expected_score, score_direction = excluded.score_direction,
-       criteria_feedback = excluded.criteria_feedback, via = excluded.via, submitted_by = excluded.submitted_by, revision = f.revision + 1,
+       criteria_feedback = excluded.criteria_feedback, via = excluded.via, submitted_by = excluded.submitted_by,
+       revision = f.revision + 1,
        updated_at = greatest(f.updated_at, excluded.updated_at),
        trace_id = coalesce(excluded.trace_id, f.trace_id), session_id = coalesce(excluded.session_id, f.session_id)
 returning f.project_id, f.target_type, f.target_id, f.rater_kind, f.rater_id, f.judge_id, f.id,

@@ -32,32 +32,14 @@ EvaluationInput Score(const std::string& span, double score) {
   return input;
 }
 
-// A project with a judge of each type; the scored one has the range 1 to 5, passes from 3.8 on, and looks at
-// clarity and tone.
-struct Fixture {
-  Fixture() {
-    v1::CreateJudgeRequest request;
-    request.set_name("binary");
-    binary = test.replica.CreateJudge(principal, request);
-    request.set_name("scored");
-    request.set_evaluation_type(types::v1::EVALUATION_TYPE_SCORED);
-    request.set_score_min(1);
-    request.set_score_max(5);
-    for (const char* key : {"clarity", "tone"}) request.add_criteria()->set_key(key);
-    scored = test.replica.CreateJudge(principal, request);
-  }
-
+// A project with judges, and what is done with them here.
+struct Fixture : JudgedProject {
   // The field that a refusal of the evaluation names.
   std::string Refused(const v1::Judge& judge, const EvaluationInput& input) {
     const absl::Status status = test.replica.Record(principal, judge.id(), input).status();
     CHECK(ReasonOf(status) == errors::v1::REASON_VALIDATION_ERROR);
     return DetailsOf(status).violations.at(0).field;
   }
-
-  TestService test;
-  auth::Principal principal = test.AddProject();
-  v1::Judge binary;
-  v1::Judge scored;
 };
 
 TEST_CASE("an evaluation answers what was stored, with the judge as it is") {

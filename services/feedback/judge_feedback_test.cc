@@ -9,20 +9,8 @@ namespace {
 
 using v1::SubmitCompletionFeedbackRequest;
 
-// A project with a judge of each type; the scored one has the range 1 to 5 and looks at clarity and tone.
-struct Fixture {
-  Fixture() {
-    v1::CreateJudgeRequest request;
-    request.set_name("binary");
-    binary = test.replica.CreateJudge(principal, request);
-    request.set_name("scored");
-    request.set_evaluation_type(types::v1::EVALUATION_TYPE_SCORED);
-    request.set_score_min(1);
-    request.set_score_max(5);
-    for (const char* key : {"clarity", "tone"}) request.add_criteria()->set_key(key);
-    scored = test.replica.CreateJudge(principal, request);
-  }
-
+// A project with judges, and what is done with them here.
+struct Fixture : JudgedProject {
   SubmitCompletionFeedbackRequest VoteOn(const v1::Judge& judge, bool thumbs_up = false) const {
     SubmitCompletionFeedbackRequest request = Vote(thumbs_up);
     request.set_judge_id(judge.id());
@@ -67,11 +55,6 @@ struct Fixture {
     CHECK(ReasonOf(status) == errors::v1::REASON_VALIDATION_ERROR);
     return DetailsOf(status).violations.at(0).field;
   }
-
-  TestService test;
-  auth::Principal principal = test.AddProject();
-  v1::Judge binary;
-  v1::Judge scored;
 };
 
 TEST_CASE("what is said of a judge's score is stored, answered and read back") {

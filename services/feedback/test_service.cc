@@ -133,6 +133,18 @@ token::TokenClaims TestService::Claims(const auth::Principal& principal) const {
           .resource = "run-42"};
 }
 
+JudgedProject::JudgedProject() {
+  v1::CreateJudgeRequest request;
+  request.set_name("binary");
+  binary = test.replica.CreateJudge(principal, request);
+  request.set_name("scored");
+  request.set_evaluation_type(types::v1::EVALUATION_TYPE_SCORED);
+  request.set_score_min(1);
+  request.set_score_max(5);
+  for (const char* key : {"clarity", "tone"}) request.add_criteria()->set_key(key);
+  scored = test.replica.CreateJudge(principal, request);
+}
+
 v1::SubmitCompletionFeedbackRequest Vote(bool thumbs_up, const std::optional<std::string>& reason) {
   v1::SubmitCompletionFeedbackRequest request;
   request.set_prompt_slug("support-bot");

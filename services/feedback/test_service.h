@@ -154,6 +154,17 @@ class TestService {
   token::TokenClaims Claims(const auth::Principal& principal) const;
 };
 
+// A service and a project with a judge of each type; the scored one has the range 1 to 5, passes from 3.8 on,
+// and looks at clarity and tone.
+struct JudgedProject {
+  JudgedProject();
+
+  TestService test;
+  auth::Principal principal = test.AddProject();
+  v1::Judge binary;
+  v1::Judge scored;
+};
+
 // Feedback on completion c1 of prompt "support-bot".
 v1::SubmitCompletionFeedbackRequest Vote(bool thumbs_up, const std::optional<std::string>& reason = {});
 
