@@ -58,3 +58,29 @@ function(verdict_test name)
       ENVIRONMENT "VERDICT_TEST_CLUSTER=${PROJECT_BINARY_DIR}/test-cluster;VERDICT_BIN=${PROJECT_BINARY_DIR}/bin;VERDICT_SOURCE=${PROJECT_SOURCE_DIR}")
   endif()
 endfunction()
+
+# verdict_fuzz(NAME RUNS N SOURCE file UNDER_TEST file... LIBS ...): a libFuzzer program, in build/PRESET/fuzz, and a
+# ctest entry that gives it N inputs (tools/fuzz.sh). It has sanitizers of its own, so that only presets without any build
+# it: the files under test are compiled again for it with sanitizers and coverage, and shadow those in the libraries,
+# which are linked as they are.
+function(verdict_fuzz name)
+  if(VERDICT_SANITIZE)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "RUNS;SOURCE" "UNDER_TEST;LIBS" ${ARGN})
+  set(flags -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_library(${name}_under_test OBJECT ${ARG_UNDER_TEST})
+  add_executable(${name} ${ARG_SOURCE} ${PROJECT_SOURCE_DIR}/tests/support/fuzz_main.cc)
+  foreach(target ${name}_under_test ${name})
+    target_compile_options(${target} PRIVATE ${flags})
+    target_link_libraries(${target} PRIVATE ${ARG_LIBS} verdict_warnings)
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  endforeach()
+  # clang-tidy looks at each file once.
+  set_target_properties(${name}_under_test PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
+  target_link_options(${name} PRIVATE ${flags})
+  target_link_libraries(${name} PRIVATE ${name}_under_test)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
+  add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tools/fuzz.sh $<TARGET_FILE:${name}> ${ARG_RUNS})
+  set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 600)
+endfunction()

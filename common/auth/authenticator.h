@@ -1,10 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/auth/principal.h"
 
@@ -15,6 +17,13 @@ struct Credential {
   std::string secret = {};   // the API key or the admin key
   std::string project = {};  // with the admin key: the project that it acts for, as sent; "" for none
 };
+
+// No credential has more bytes: what is longer need not be looked up.
+inline constexpr std::size_t kCredentialBytesMax = 256;
+
+// UNAUTHENTICATED: the credential is missing, or malformed, unknown, expired or revoked. Callers are not told
+// which, and whoever says it says the same.
+absl::Status Unauthenticated();
 
 using Deadline = std::chrono::steady_clock::time_point;
 using AuthenticateDone = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const Principal>>)>;

@@ -10,6 +10,12 @@ namespace verdict::auth {
 CachingAuthenticator::CachingAuthenticator(Authenticator& source, CacheOptions options)
     : source_(source), options_(std::move(options)) {}
 
+CachingAuthenticator::~CachingAuthenticator() {
+  const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return waiting_.empty(); };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&idle));
+}
+
 CachingAuthenticator::Key CachingAuthenticator::KeyOf(const Credential& credential) {
   // The project has no NUL: it comes from gRPC metadata.
   const std::string text = credential.project + '\0' + credential.secret;

@@ -29,8 +29,10 @@ struct CacheOptions {
 // credential runs at a time; an answer older than refresh_after is renewed beside the calls that use it.
 class CachingAuthenticator final : public Authenticator {
  public:
-  // `source` outlives this object, and answers every call before this object ends.
+  // `source` outlives this object.
   explicit CachingAuthenticator(Authenticator& source, CacheOptions options = {});
+  // Waits for the look-ups that are under way: some have no call that waits for them.
+  ~CachingAuthenticator() override;
 
   void Authenticate(const Credential& credential, Deadline deadline, AuthenticateDone done) override;
 

@@ -1,6 +1,8 @@
 #include "common/auth/caching_authenticator.h"
 
+#include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -158,6 +160,22 @@ TEST_CASE("the cache is bounded") {
   for (const char* key : {"a", "b", "c"}) f.Ask(key);
   CHECK(f.source.asked.size() == asked + 1);  // known_max is 2: one of the three was forgotten
   f.source.AnswerNext(SomePrincipal());
+}
+
+TEST_CASE("a cache ends when the look-up that nobody waits for has ended") {
+  HeldAuthenticator source;
+  Deadline now = std::chrono::steady_clock::now();
+  auto cache = std::make_unique<CachingAuthenticator>(source, CacheOptions{.now = [&now] { return now; }});
+  cache->Authenticate({.secret = "a"}, now + 1s, [](const auto&) {});
+  source.AnswerNext(SomePrincipal());
+  now += 3s;
+  cache->Authenticate({.secret = "a"}, now + 1s, [](const auto&) {});  // answered, and renewed beside
+  REQUIRE(source.asked.size() == 2);
+
+  // The answer comes from a thread that has yet to start, so the end nearly always begins first. Did it not
+  // wait, the answer would come to a cache that is no more, as AddressSanitizer says.
+  const std::jthread answer([&] { source.AnswerNext(SomePrincipal()); });
+  cache.reset();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "common/auth/authenticator.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 
@@ -18,6 +19,10 @@ absl::StatusOr<Uuid> IdOf(std::string_view text) {
 }
 
 }  // namespace
+
+absl::Status Unauthenticated() {
+  return MakeError(errors::v1::REASON_UNAUTHENTICATED, "The API key is missing or not valid.");
+}
 
 token::v1::Principal ToProto(const Principal& principal) {
   token::v1::Principal result;

@@ -39,6 +39,25 @@ TEST_CASE("a statement that returned OK is stored") {
   CHECK(notes.database.Query("select * from note") == "1|hello");
 }
 
+TEST_CASE("an error's cause names no value") {
+  const NoteDatabase notes;
+  notes.database.Query("alter table note add constraint nothing_secret check (body not like '%secret%')");
+  constexpr Statement kCast = {"cast", "select $1::text::int"};
+  constexpr Statement kRead = {"read", "select $1::text"};
+  const Statement statements[] = {kInsert, kCast, kRead};
+  Pool pool(notes.Options(statements));
+  const auto cause = [](const absl::Status& status) {
+    CHECK(ReasonNameOf(status) == "INTERNAL");
+    return std::string(status.message());
+  };
+  CHECK(cause(Execute(pool, Access::kWrite, kInsert, 1, "a secret").status()) ==
+        "ERROR:  23514: new row for relation \"note\" violates check constraint \"nothing_secret\"");
+  CHECK(cause(Execute(pool, Access::kRead, kCast, "a secret").status()) ==
+        "the database refused a value: 22P02");
+  const absl::Status unreadable = StatusOf(pqxx::conversion_error("could not convert 'a secret' to int"));
+  CHECK(cause(unreadable) == "a value of the database cannot be read");
+}
+
 TEST_CASE("a text with U+0000 is refused and nothing of it is stored") {
   const NoteDatabase notes;
   const std::string text("ab\0cd", 5);

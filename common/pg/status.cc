@@ -25,6 +25,14 @@ std::string SqlState(const std::exception& error) {
 
 std::string_view FirstLine(std::string_view text) { return text.substr(0, text.find('\n')); }
 
+// What goes to the log: the first line of a message has names, the others and all of class 22 ("data
+// exception") also have the values that a caller sent.
+std::string CauseOf(const std::exception& error, std::string_view state) {
+  if (state.starts_with("22")) return "the database refused a value: " + std::string(state);
+  if (dynamic_cast<const pqxx::conversion_error*>(&error)) return "a value of the database cannot be read";
+  return std::string(FirstLine(error.what()));
+}
+
 // The constraint's name in a message of verbose form.
 std::string ConstraintOf(std::string_view message) {
   constexpr std::string_view kLabel = "\nCONSTRAINT NAME:  ";
@@ -54,7 +62,7 @@ absl::Status StatusOf(const std::exception& error) {
                      "The database did not answer in time. Nothing was stored.");
   }
   if (IsConnectionLost(error) || IsUnavailable(state)) return Unavailable();
-  return InternalError(FirstLine(error.what()));
+  return InternalError(CauseOf(error, state));
 }
 
 absl::Status Unavailable() {

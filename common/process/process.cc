@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/error.h"
@@ -32,6 +33,13 @@ void Signals::Wait() {
   const sigset_t signals = EndSignals();
   int signal = 0;
   sigwait(&signals, &signal);
+}
+
+void ForbidCoreFiles() {
+  // With 0 a handler that core(5)'s pattern pipes to would still get it; with 1 the kernel hands out nothing,
+  // and it is less than any file would need.
+  const rlimit limit = {.rlim_cur = 1, .rlim_max = 1};
+  setrlimit(RLIMIT_CORE, &limit);
 }
 
 absl::Status WriteAddressFile(const std::string& path,

@@ -18,6 +18,9 @@ class Signals {
   void Wait();
 };
 
+// A process that crashes leaves no image of its memory, which holds keys and bodies.
+void ForbidCoreFiles();
+
 // Writes lines NAME=HOST:PORT, whole or not at all, for whoever started the process with ports of 0.
 // Does nothing when `path` is empty.
 absl::Status WriteAddressFile(const std::string& path,

@@ -28,12 +28,9 @@ using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kReturnOverhead{20};
 // With less time than this left, work is not begun.
 constexpr std::chrono::milliseconds kMeaningfulWork{20};
-constexpr std::size_t kCredentialBytesMax = 256;
 constexpr std::size_t kTokenBytesMax = 2048;
-
-absl::Status Unauthenticated() {
-  return MakeError(errors::v1::REASON_UNAUTHENTICATED, "The API key is missing or not valid.");
-}
+// A caller that takes longer for a message does not read as fast as we write.
+constexpr std::chrono::milliseconds kReaderPatience{100};
 
 std::string ScopeName(options::v1::Scope scope) {
   std::string name = options::v1::Scope_Name(scope).substr(std::string_view("SCOPE_").size());
@@ -112,27 +109,19 @@ absl::Status Call::Receive() {
     context_.idempotency_key_ = std::string(*key);
   }
   if (const auto tags = Metadata("if-none-match")) context_.if_none_match_ = std::string(*tags);
-  request_.reset(method_.request->New());
-  grpc::ProtoBufferReader reader(&bytes_);
-  if (!request_->ParseFromZeroCopyStream(&reader)) {
-    return MakeError(errors::v1::REASON_VALIDATION_ERROR,
-                     absl::StrCat("The message is not a ", method_.request->GetDescriptor()->full_name(),
-                                  " whose texts are UTF-8."));
-  }
-  bytes_.Clear();
   return absl::OkStatus();
 }
 
 void Call::Authenticate() {
-  if (context_.bearer_.empty() || context_.bearer_.size() > kCredentialBytesMax)
-    return Finish(Unauthenticated());
+  if (context_.bearer_.empty() || context_.bearer_.size() > auth::kCredentialBytesMax)
+    return Finish(auth::Unauthenticated());
   const auto project = Metadata("verdict-project");
   server_.authenticator_.Authenticate(
       {.secret = context_.bearer_, .project = project ? std::string(*project) : std::string()},
       context_.deadline_, [this](const auto& principal) { Authorize(principal); });
 }
 
-absl::Status Call::CheckAccess() const {
+absl::Status Call::CheckCaller() const {
   const auth::Principal& principal = context_.principal();
   const options::v1::AuthRule& rule = method_.auth;
   if (rule.admin() && !principal.admin) {
@@ -150,13 +139,39 @@ absl::Status Call::CheckAccess() const {
                        {.metadata = {{"scope", ScopeName(rule.scope())}}});
     }
   }
-  if (method_.tenant != nullptr) {
-    const auto project = Uuid::Parse(request_->GetReflection()->GetString(*request_, method_.tenant));
-    if (!project || *project != principal.project_id) {
-      return MakeError(errors::v1::REASON_PERMISSION_DENIED, "The API key does not belong to this project.");
-    }
+  return absl::OkStatus();
+}
+
+absl::Status Call::Admit() {
+  RETURN_IF_ERROR(CheckCaller());
+  if (const Uuid& key = context_.principal().key_id; !key.IsNil()) {
+    const Admission admission = server_.limiter_.Admit(key, steady_clock::now());
+    if (!admission.admitted) return RateLimited(admission.retry_after);
+  }
+  if (const std::size_t limit = MessageBytesMax(method_.rest); bytes_.Length() > limit) {
+    return MakeError(errors::v1::REASON_BODY_TOO_LARGE,
+                     absl::StrCat("The message is larger than ", limit, " bytes."));
   }
   return absl::OkStatus();
+}
+
+absl::Status Call::Parse() {
+  request_.reset(method_.request->New());
+  grpc::ProtoBufferReader reader(&bytes_);
+  if (!request_->ParseFromZeroCopyStream(&reader)) {
+    return MakeError(errors::v1::REASON_VALIDATION_ERROR,
+                     absl::StrCat("The message is not a ", method_.request->GetDescriptor()->full_name(),
+                                  " whose texts are UTF-8."));
+  }
+  bytes_.Clear();
+  return absl::OkStatus();
+}
+
+absl::Status Call::CheckTenant() const {
+  if (method_.tenant == nullptr) return absl::OkStatus();
+  const auto project = Uuid::Parse(request_->GetReflection()->GetString(*request_, method_.tenant));
+  if (project && *project == context_.principal().project_id) return absl::OkStatus();
+  return MakeError(errors::v1::REASON_PERMISSION_DENIED, "The API key does not belong to this project.");
 }
 
 absl::Status Call::RateLimited(std::chrono::nanoseconds retry_after) {
@@ -175,12 +190,11 @@ absl::Status Call::RateLimited(std::chrono::nanoseconds retry_after) {
 void Call::Authorize(const absl::StatusOr<std::shared_ptr<const auth::Principal>>& principal) {
   if (!principal.ok()) return Finish(principal.status());
   context_.principal_ = *principal;
-  if (absl::Status status = CheckAccess(); !status.ok()) return Finish(status);
-  if (const Uuid& key = context_.principal().key_id; !key.IsNil()) {
-    const Admission admission = server_.limiter_.Admit(key, steady_clock::now());
-    if (!admission.admitted) return Finish(RateLimited(admission.retry_after));
-  }
-  if (absl::Status status = method_.rules.Check(*request_); !status.ok()) return Finish(status);
+  absl::Status status = Admit();
+  if (status.ok()) status = Parse();
+  if (status.ok()) status = CheckTenant();
+  if (status.ok()) status = method_.rules.Check(*request_);
+  if (!status.ok()) return Finish(status);
   method_.run(*this);
 }
 
@@ -205,9 +219,17 @@ bool Call::Write(const google::protobuf::Message& message) {
   absl::MutexLock lock(&write_mutex_);
   written_.reset();
   stream_.Write(message, &on_written_);
-  const auto left = context_.deadline_ - steady_clock::now();
-  if (!write_mutex_.AwaitWithTimeout(absl::Condition(&written), absl::FromChrono(left))) {
-    // The caller does not read. Cancelling completes the write, which must not outlive `message`.
+  const auto wait_for = [&](std::chrono::nanoseconds time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
+    return write_mutex_.AwaitWithTimeout(absl::Condition(&written), absl::FromChrono(time));
+  };
+  const auto left = [this] { return context_.deadline_ - steady_clock::now(); };
+  bool taken = wait_for(std::min<std::chrono::nanoseconds>(kReaderPatience, left()));
+  if (!taken) {
+    slow_ = slow_ || server_.slow_readers_.Enter(context_.principal().key_id);
+    taken = slow_ && wait_for(left());
+  }
+  if (!taken) {
+    // Cancelling completes the write, which must not outlive `message`.
     server_context_.TryCancel();
     write_mutex_.Await(absl::Condition(&written));
   }
@@ -221,6 +243,7 @@ void Call::OnWritten(bool ok) {
 
 void Call::Finish(const absl::Status& status, std::unique_ptr<google::protobuf::Message> response) {
   Report(status);
+  if (slow_) server_.slow_readers_.Leave(context_.principal().key_id);
   response_ = std::move(response);
   if (context_.replayed_) server_context_.AddTrailingMetadata("idempotent-replayed", "true");
   if (status.ok()) AddETag();

@@ -29,7 +29,8 @@ class Event {
 };
 
 // One call of one RPC, from before it arrives until its answer has left. Owns itself: it ends with its
-// last event. Stages: request id, deadline, credential, scope, tenant, rate limit, field rules, handler.
+// last event. Stages: request id, deadline, credential, scope, rate limit, message, tenant, field rules,
+// handler.
 class Call {
  public:
   // Waits for the next call of `method`.
@@ -42,7 +43,7 @@ class Call {
   void Finish(const absl::Status& status, std::unique_ptr<google::protobuf::Message> response = nullptr);
 
   // Sends one message of a streamed RPC and waits until the transport took it. False when the caller
-  // is gone or the deadline has passed.
+  // is gone, or does not read: until the deadline, or beside too many of its kind (SlowReaders).
   bool Write(const google::protobuf::Message& message);
 
   // The error of a call whose time is over or whose caller is gone, if it is.
@@ -71,7 +72,10 @@ class Call {
   absl::Status Receive();
   void Authenticate();
   void Authorize(const absl::StatusOr<std::shared_ptr<const auth::Principal>>& principal);
-  absl::Status CheckAccess() const;
+  absl::Status Admit();  // whatever can be said without the message
+  absl::Status CheckCaller() const;
+  absl::Status Parse();
+  absl::Status CheckTenant() const;
   absl::Status RateLimited(std::chrono::nanoseconds retry_after);
   std::optional<std::string_view> Metadata(const char* key) const;
   void AddETag();  // to the metadata that goes out before the first message
@@ -97,6 +101,7 @@ class Call {
   Handler<&Call::OnWritten> on_written_{*this};
   Handler<&Call::OnFinished> on_finished_{*this};
 
+  bool slow_ = false;  // counted among the server's slow readers
   absl::Mutex write_mutex_;
   std::optional<bool> written_ ABSL_GUARDED_BY(write_mutex_);  // the outcome of the write under way
 };

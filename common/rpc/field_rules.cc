@@ -82,6 +82,11 @@ void FieldRules::CheckMessage(const Plan& plan, const Message& message, const st
       if (size == 0 && rule.options.required()) {
         findings.violations.push_back({here(), absl::StrCat(here(), " is required.")});
       }
+      if (const auto most = rule.options.max_items(); most != 0 && static_cast<unsigned>(size) > most) {
+        findings.violations.push_back(
+            {here(), absl::StrCat(here(), " has ", size, " elements; at most ", most, " are allowed.")});
+        continue;
+      }
       if (rule.options.each_by_itself()) continue;
       for (int i = 0; i < size && !findings.full(); ++i) {
         if (!field->is_map()) {
@@ -141,6 +146,8 @@ void FieldRules::CheckValue(const Rule& rule, const Message& message, int index,
         findings.invalid_texts.push_back({path, absl::StrCat(path, " contains U+0000.")});
       } else if (text.empty() && rule.options.required()) {
         violation(" is required.");
+      } else if (text.size() < rule.options.min_bytes()) {
+        violation(" is ", text.size(), " bytes long; at least ", rule.options.min_bytes(), " are needed.");
       } else if (rule.options.max_bytes() != 0 && text.size() > rule.options.max_bytes()) {
         violation(" is ", text.size(), " bytes long; at most ", rule.options.max_bytes(), " are allowed.");
       }

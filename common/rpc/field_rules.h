@@ -20,8 +20,8 @@ class FieldRules {
   FieldRules& operator=(FieldRules&&) noexcept;
 
   // INVALID_TEXT when a text has U+0000; else VALIDATION_ERROR naming every field that is required and
-  // missing, too long, out of range, not a finite number, an unknown enum value, or a time of no year from 1
-  // to 9999. Elements of a list that are each_by_itself are not looked at.
+  // missing, too short or too long (texts and lists), out of range, not a finite number, an unknown enum
+  // value, or a time of no year from 1 to 9999. Elements of a list that are each_by_itself are not looked at.
   absl::Status Check(const google::protobuf::Message& message) const;
 
  private:

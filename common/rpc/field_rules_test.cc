@@ -9,6 +9,7 @@
 #include "common/status/error.h"
 #include "verdict/feedback/v1/evaluation_service.pb.h"
 #include "verdict/feedback/v1/feedback_service.pb.h"
+#include "verdict/feedback/v1/judge_service.pb.h"
 #include "verdict/feedback/v1/span_service.pb.h"
 #include "verdict/token/v1/token_service.pb.h"
 
@@ -52,6 +53,28 @@ TEST_CASE("every missing or overlong field is named, in nested messages too") {
   CHECK(ReasonOf(status) == errors::v1::REASON_VALIDATION_ERROR);
   CHECK(Fields(status) == std::vector<std::string>{"prompt_slug", "completion_id", "thumbs_up", "reason",
                                                    "created_by.id", "created_by.name"});
+}
+
+TEST_CASE("texts and lists have bounds") {
+  feedback::v1::UpdateJudgeRequest request;
+  request.set_project_id("p");
+  request.set_automation_id("a");
+  CHECK(Check(request).ok());
+  request.set_name("");
+  for (int i = 0; i < 50; ++i) request.add_criteria()->set_key("k");
+  CHECK(Fields(Check(request)) == std::vector<std::string>{"name"});
+  request.set_name("n");
+  CHECK(Check(request).ok());
+  request.add_criteria()->set_key("k");
+  CHECK(Fields(Check(request)) == std::vector<std::string>{"criteria"});
+
+  feedback::v1::RecordEvaluationsRequest each_by_itself;
+  each_by_itself.set_project_id("p");
+  each_by_itself.set_judge_id("j");
+  for (int i = 0; i < 1'001; ++i) each_by_itself.add_evaluations();
+  CHECK(Fields(Check(each_by_itself)) == std::vector<std::string>{"evaluations"});
+  CHECK(DetailsOf(Check(each_by_itself)).violations.at(0).message ==
+        "evaluations has 1001 elements; at most 1000 are allowed.");
 }
 
 TEST_CASE("false is a value, absent is not") {

@@ -7,7 +7,6 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
-#include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 
 #include "absl/strings/str_cat.h"
@@ -49,6 +48,7 @@ Server::Server(ServerOptions options, auth::Authenticator& authenticator, metric
       authenticator_(authenticator),
       registry_(registry),
       limiter_(options_.rate_limit),
+      slow_readers_(options_.executor_threads, registry),
       executor_(options_.executor_threads, options_.executor_waiting_max) {}
 
 Server::~Server() { Shutdown(std::chrono::milliseconds(0)); }
@@ -91,7 +91,11 @@ absl::Status Server::Start() {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(options_.receive_bytes_max));
+  std::size_t message_bytes_max = 0;
+  for (const auto& [name, method] : methods_) {
+    message_bytes_max = std::max(message_bytes_max, MessageBytesMax(method->rest));
+  }
+  builder.SetMaxReceiveMessageSize(static_cast<int>(message_bytes_max));
   builder.SetMaxSendMessageSize(64 << 20);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kConcurrentStreamsMax);

@@ -26,6 +26,7 @@
 #include "common/rpc/field_rules.h"
 #include "common/rpc/rate_limiter.h"
 #include "common/rpc/service.h"
+#include "common/rpc/slow_readers.h"
 #include "common/status/error.h"
 
 namespace verdict::rpc {
@@ -35,7 +36,6 @@ struct ServerOptions {
   std::size_t queues = 1;                             // completion queues, two threads each
   std::size_t executor_threads = 8;                   // for Blocking and Stream handlers
   std::size_t executor_waiting_max = 1'024;           // more are refused with OVERLOADED
-  std::size_t receive_bytes_max = 1 << 20;            // of one message
   std::chrono::milliseconds unary_deadline{4'500};    // at most, whatever the caller allows
   std::chrono::milliseconds stream_deadline{60'000};  // the same of streamed RPCs
   RateLimit rate_limit = {};                          // of each API key
@@ -57,6 +57,11 @@ class Writer {
  private:
   Call& call_;
 };
+
+// What a method takes of one message: 1 MiB, or what a body of 16 MiB becomes where REST takes those.
+inline std::size_t MessageBytesMax(const options::v1::RestRule& rest) {
+  return static_cast<std::size_t>(rest.ingest() ? 17 << 20 : 1 << 20);
+}
 
 // One RPC of a server.
 struct Method {
@@ -178,6 +183,7 @@ class Server {
   auth::Authenticator& authenticator_;
   metrics::Registry& registry_;
   RateLimiter limiter_;
+  SlowReaders slow_readers_;
   std::map<std::string, std::unique_ptr<DescribedService>> services_;
   std::map<std::string, std::unique_ptr<Method>> methods_;
   std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;

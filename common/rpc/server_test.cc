@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 #include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
 
 #include "common/rpc/call_metadata.h"
 #include "common/rpc/channel.h"
@@ -97,9 +98,12 @@ class Fixture {
            Writer<GetEntityFeedbackResponse>& writer) {
           context.SetETag("\"7\"");
           if (context.if_none_match() && HasETag(*context.if_none_match(), "\"7\"")) return absl::OkStatus();
-          for (int i = 0; i < std::stoi(request.entity_id()); ++i) {
+          const int count = std::stoi(request.entity_id());
+          for (int i = 0; i < count; ++i) {
             GetEntityFeedbackResponse response;
             response.add_items()->set_id(std::to_string(i));
+            // What is long is to fill the transport's buffers soon.
+            if (count > 1'000) response.mutable_items(0)->set_reason(std::string(10'000, 'r'));
             if (!writer.Write(response)) break;
           }
           return absl::OkStatus();
@@ -401,6 +405,61 @@ TEST_CASE("a caller that does not read holds a stream no longer than its deadlin
   const auto reader = f.aggregator->GetEntityFeedback(&context, request);
   f.server_.Shutdown(10s);  // ends once the stream has, well before 10 s
   CHECK_FALSE(reader->Finish().ok());
+}
+
+TEST_CASE("callers who do not read share a part of the threads, and leave the others to those who do") {
+  Fixture f({.executor_threads = 8});  // one slow reader a caller
+  GetEntityFeedbackRequest request;
+  request.set_project_id(kProject);
+  request.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
+  request.set_entity_id("1000000");
+  grpc::ClientContext first;
+  grpc::ClientContext second;
+  for (grpc::ClientContext* context : {&first, &second}) {
+    Fixture::Prepare(*context, {.key = "read", .deadline = 60s});
+  }
+  const auto readers = {f.aggregator->GetEntityFeedback(&first, request),
+                        f.aggregator->GetEntityFeedback(&second, request)};
+  test::Await("one of two to be cut", [&] {
+    return f.registry_.Text().find("verdict_rpc_slow_readers_cut_total 1") != std::string::npos;
+  });
+
+  request.set_entity_id("1");
+  grpc::ClientContext quick;
+  Fixture::Prepare(quick, {.key = "read"});
+  const auto reader = f.aggregator->GetEntityFeedback(&quick, request);
+  GetEntityFeedbackResponse response;
+  CHECK(reader->Read(&response));
+  CHECK(reader->Finish().ok());
+
+  first.TryCancel();
+  second.TryCancel();
+  for (const auto& ended : readers) CHECK_FALSE(ended->Finish().ok());
+}
+
+TEST_CASE("a message is looked at when its sender is known, and never before") {
+  Fixture f;
+  grpc::GenericStub stub(NewChannel(f.server_.address()));
+  const auto answer = [&](const std::string& key) {
+    grpc::ClientContext context;
+    Fixture::Prepare(context, {.key = key});
+    grpc::Slice garbage("no message");
+    const grpc::ByteBuffer request(&garbage, 1);
+    grpc::ByteBuffer response;
+    grpc::CompletionQueue queue;
+    grpc::Status status;
+    const auto call =
+        stub.PrepareUnaryCall(&context, "/verdict.token.v1.TokenService/MintToken", request, &queue);
+    call->StartCall();
+    call->Finish(&response, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    return ReasonOf(FromGrpc(status));
+  };
+  CHECK(answer("wrong") == errors::v1::REASON_UNAUTHENTICATED);
+  CHECK(answer("read") == errors::v1::REASON_SCOPE_REQUIRED);
+  CHECK(answer("token") == errors::v1::REASON_VALIDATION_ERROR);
 }
 
 TEST_CASE("a port in use is an error") {

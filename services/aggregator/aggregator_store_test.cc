@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <fstream>
 #include <optional>
 #include <random>
 #include <regex>
@@ -13,10 +12,11 @@
 #include <catch2/catch.hpp>
 #include <malloc.h>
 #include <pqxx/pqxx>
-#include <unistd.h>
 
 #include "common/status/error.h"
 #include "services/aggregator/test_feedback.h"
+#include "tests/support/sanitized.h"
+#include "tests/support/usage.h"
 
 namespace verdict::aggregator {
 namespace {
@@ -108,14 +108,6 @@ TEST_CASE("a statement that forgot its WHERE still sees one project only") {
   CHECK(checked == 23);
 }
 
-// Memory of this process, in bytes. Not asked for with sanitizers, see below.
-[[maybe_unused]] int64_t ResidentBytes() {
-  int64_t pages = 0;
-  std::ifstream statm("/proc/self/statm");
-  statm >> pages >> pages;
-  return pages * sysconf(_SC_PAGESIZE);
-}
-
 TEST_CASE("100,000 items stream in bounded memory, the first before the last is read") {
   const TestAggregator aggregator;
   aggregator.InsertMany(kProject, types::v1::ENTITY_TYPE_TRACE, "huge", 100'000);
@@ -125,16 +117,15 @@ TEST_CASE("100,000 items stream in bounded memory, the first before the last is 
         [](const auto&) { return false; }, take);
   };
 
-#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)  // which keep what was freed
   constexpr int64_t kGrowthMax = 32 << 20;
   std::vector<v1::GetEntityFeedbackResponse> kept;
   const auto growth = [&](bool keep) {
     malloc_trim(0);
-    const int64_t before = ResidentBytes();
+    const int64_t before = test::ResidentBytes();
     int64_t most = before;
     int items = 0;
     CHECK(read([&](const v1::GetEntityFeedbackResponse& message) {
-            most = std::max(most, ResidentBytes());
+            most = std::max(most, test::ResidentBytes());
             items += message.items_size();
             if (keep) kept.push_back(message);
             return true;
@@ -142,9 +133,10 @@ TEST_CASE("100,000 items stream in bounded memory, the first before the last is 
     CHECK(items == 100'000);
     return most - before;
   };
-  CHECK(growth(/*keep=*/false) < kGrowthMax);
-  CHECK(growth(/*keep=*/true) > kGrowthMax);  // that it would show
-#endif
+  if (!test::kSanitized) {  // sanitizers keep what was freed
+    CHECK(growth(/*keep=*/false) < kGrowthMax);
+    CHECK(growth(/*keep=*/true) > kGrowthMax);  // that it would show
+  }
 
   // Once the database is gone only what was read can be sent: it was not all.
   int items = 0;

@@ -16,8 +16,9 @@ struct AggregatorConfig {
   rpc::ServiceConfig service = {.threads = 32};
   config::Secret database_dsn = {};
   std::string token_address = {};
-  std::size_t read_connections = 8;    // for what is read before it is sent
-  std::size_t stream_connections = 2;  // for the rest, each busy until its caller has read all
+  std::size_t read_connections = 8;  // for what is read before it is sent
+  // For the rest, each busy until its caller has read all. More than one caller may keep (rpc::SlowReaders).
+  std::size_t stream_connections = 6;
 
   void AddTo(config::Parser& parser) {
     service.AddTo(parser);

@@ -25,6 +25,7 @@ namespace {
 constexpr char kName[] = "verdict-aggregator";
 
 int Main(int argc, char** argv) {
+  process::ForbidCoreFiles();
   AggregatorConfig config;
   config::Parser parser(kName, "Gives back what people and judges thought.");
   config.AddTo(parser);

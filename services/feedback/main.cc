@@ -46,6 +46,7 @@ namespace {
 constexpr char kName[] = "verdict-feedback";
 
 int Main(int argc, char** argv) {
+  process::ForbidCoreFiles();
   FeedbackConfig config;
   config::Parser parser(
       kName, "Takes feedback of people, evaluations of judges, and spans; keeps judges and prompts.");
@@ -101,9 +102,7 @@ int Main(int argc, char** argv) {
   const auto token_service = rpc::NewChannel(config.token_address);
   auth::RemoteAuthenticator remote(token_service);
   auth::CachingAuthenticator authenticator(remote);
-  rpc::ServerOptions server_options = config.service.ServerOptions();
-  server_options.receive_bytes_max = 17 << 20;  // bodies of 16 MiB, and what their form adds
-  rpc::Server server(server_options, authenticator, registry);
+  rpc::Server server(config.service.ServerOptions(), authenticator, registry);
   const IdempotencyStore idempotency_store(pool);
   IdempotentCalls calls(idempotency_store, server.executor());
   RegisterFeedbackService(server, feedback);

@@ -18,7 +18,11 @@ pg::ConnectionOptions Connection(const std::string& dsn, const std::string& name
 Replica::Replica(const std::string& dsn, const token::KeyRing& keys, const Clock& clock)
     : prompt_cache(clock),
       judge_cache(clock),
-      pool({.dsn = dsn, .size = 2, .statements = PoolStatements()}),
+      // A busy machine is no reason for a test to fail: only those of the pool are about its patience.
+      pool({.dsn = dsn,
+            .size = 2,
+            .statements = PoolStatements(),
+            .acquire_timeout = std::chrono::seconds(4)}),
       store(pool, prompt_cache),
       queue_metrics(registry, "feedback"),
       queue({},

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/auth/authenticator.h"
 #include "common/ids/uuid.h"
 #include "common/status/macros.h"
 #include "services/token/api_key.h"
@@ -101,7 +102,7 @@ absl::StatusOr<v1::Principal> IdentityService::FindAdmin(const v1::AuthenticateR
 absl::StatusOr<v1::Principal> IdentityService::FindKeyHolder(const std::string& credential) const {
   if (!IsApiKey(credential)) {
     metrics_.malformed.Increment();
-    return error::Unauthenticated();
+    return auth::Unauthenticated();
   }
   absl::StatusOr<std::optional<v1::Principal>> principal = store_.FindPrincipal(HashOfKey(credential));
   if (!principal.ok()) {
@@ -110,7 +111,7 @@ absl::StatusOr<v1::Principal> IdentityService::FindKeyHolder(const std::string& 
   }
   if (!*principal) {
     metrics_.refused.Increment();
-    return error::Unauthenticated();
+    return auth::Unauthenticated();
   }
   metrics_.accepted.Increment();
   return **std::move(principal);

@@ -23,6 +23,7 @@ namespace verdict::token {
 namespace {
 
 int Main(int argc, char** argv) {
+  process::ForbidCoreFiles();
   TokenConfig config;
   config::Parser parser("verdict-token", "Mints, verifies and revokes feedback tokens; knows who is who.");
   config.AddTo(parser);

@@ -133,6 +133,9 @@ TEST_CASE(
   auth::Principal stranger = fixture.principal;
   stranger.project_id = NewUuidV7(fixture.clock.Now());
   CHECK(verify(fixture.principal, "fbt1.k1.x.y") == TokenInvalid());
+  for (const char* kid : {"k2", "../../etc/x", "k1';drop table project;--", ""}) {
+    CHECK(verify(fixture.principal, "fbt1." + (kid + token.substr(token.find('.', 5)))) == TokenInvalid());
+  }
   CHECK(verify(stranger, token) == TokenInvalid());
 
   // While it lives, whether it was used cannot be said without the database.
