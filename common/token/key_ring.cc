@@ -4,13 +4,13 @@
 #include <array>
 #include <chrono>
 #include <cstring>
-#include <fstream>
 #include <functional>
-#include <sstream>
 #include <utility>
 
 #include <boost/json.hpp>
 #include <fcntl.h>
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -29,7 +29,7 @@ namespace {
 
 constexpr size_t kKeyBytes = 32;
 constexpr size_t kKeyIdBytesMax = 8;
-constexpr size_t kKeySetBytesMax = 64 * 1024;
+constexpr off_t kFileBytesMax = 64 * 1024;
 constexpr std::chrono::milliseconds kPollInterval = std::chrono::seconds(10);
 
 // The purposes of the derived keys. Changing one voids what was made with it.
@@ -45,30 +45,46 @@ bool IsKeyId(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return ('a' <= c && c <= 'z') || ('0' <= c && c <= '9'); });
 }
 
-absl::StatusOr<crypto::SecretBytes> ReadKey(const std::filesystem::path& file) {
-  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+// A file's bytes. Refuses what is no regular file (a pipe would keep us waiting), is larger than any file of
+// a key set, or gives everybody one of the permissions `refused`.
+absl::StatusOr<crypto::SecretBytes> ReadFile(const std::filesystem::path& file, mode_t refused = 0) {
+  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return Refuse(file, std::string("cannot be opened: ") + std::strerror(errno));
   const absl::Cleanup close_file = [fd] { close(fd); };
   struct stat info = {};
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return Refuse(file, "is not a file");
-  if ((info.st_mode & S_IROTH) != 0)
-    return Refuse(file, "can be read by everybody; set its mode to 0440 or 0400");
-  crypto::SecretBytes key(kKeyBytes);
-  if (info.st_size != static_cast<off_t>(kKeyBytes) ||
-      read(fd, key.writable().data(), kKeyBytes) != static_cast<ssize_t>(kKeyBytes)) {
-    return Refuse(file, "has " + std::to_string(info.st_size) + " bytes; a key has exactly 32");
+  if ((info.st_mode & refused) != 0) {
+    return Refuse(file, "can be read or written by everybody; set its mode to 0440 or 0400");
+  }
+  if (info.st_size > kFileBytesMax) return Refuse(file, "is larger than 64 KiB");
+  crypto::SecretBytes bytes(static_cast<size_t>(info.st_size));
+  if (read(fd, bytes.writable().data(), bytes.writable().size()) != info.st_size) {
+    return Refuse(file, "cannot be read, or changed meanwhile");
+  }
+  return bytes;
+}
+
+absl::StatusOr<crypto::SecretBytes> ReadKey(const std::filesystem::path& file) {
+  ASSIGN_OR_RETURN(crypto::SecretBytes key, ReadFile(file, S_IROTH | S_IWOTH));
+  const size_t size = key.bytes().size();
+  if (size != kKeyBytes) {
+    return Refuse(file, "has " + std::to_string(size) + " bytes; a key has exactly 32");
   }
   return key;
 }
 
 absl::StatusOr<boost::json::object> ReadJsonObject(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  if (!in || !(text << in.rdbuf())) return Refuse(file, "cannot be read");
-  if (text.str().size() > kKeySetBytesMax) return Refuse(file, "is larger than 64 KiB");
+  ASSIGN_OR_RETURN(const crypto::SecretBytes bytes, ReadFile(file));
+  const std::string_view text = crypto::AsText(bytes.bytes());
   boost::json::error_code error;
-  boost::json::value value = boost::json::parse(text.str(), error);
+  boost::json::value value = boost::json::parse(text, error);
   if (error || !value.is_object()) return Refuse(file, "is not a JSON object");
+  // Of members with one name Boost keeps the last, and an operator would lose a key without a word. Protobuf
+  // alone is no choice: it takes much that is no JSON.
+  google::protobuf::Struct unique;
+  if (!google::protobuf::util::JsonStringToMessage({text.data(), text.size()}, &unique).ok()) {
+    return Refuse(file, "names a member twice");
+  }
   return std::move(value.as_object());
 }
 

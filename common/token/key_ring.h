@@ -36,9 +36,9 @@ struct KeySet {
   std::map<std::string, Key, std::less<>> keys;
   std::string primary;  // one of `keys`
 
-  // Reads a directory. The error's message tells the operator which file to mend: missing or malformed,
-  // an id that is not [a-z0-9]{1,8}, no active primary, a key that is not exactly 32 bytes or that
-  // everybody can read.
+  // Reads a directory. The error's message tells the operator which file to mend: missing, malformed, larger
+  // than 64 KiB or no regular file, a member that stands twice, an id that is not [a-z0-9]{1,8}, no active
+  // primary, a key that is not exactly 32 bytes or that everybody can read or write.
   static absl::StatusOr<KeySet> Load(const std::filesystem::path& directory);
 
   const Key& Primary() const { return keys.find(primary)->second; }

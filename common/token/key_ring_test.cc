@@ -2,11 +2,13 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <thread>
 
 #include <catch2/catch.hpp>
+#include <sys/stat.h>
 
 #include "common/crypto/crypto.h"
 #include "common/token/test_keyset.h"
@@ -83,7 +85,7 @@ TEST_CASE("a bad directory is refused with the file to mend") {
   SECTION("no directory") { CHECK_FALSE(KeySet::Load(files.directory() / "absent").ok()); }
   SECTION("no keyset.json") {
     fs::remove(files.directory() / "keyset.json");
-    CHECK_THAT(LoadError(files), Catch::Contains("keyset.json cannot be read"));
+    CHECK_THAT(LoadError(files), Catch::Contains("keyset.json cannot be opened"));
   }
   SECTION("keyset.json is not what it should be") {
     for (const char* json :
@@ -98,6 +100,35 @@ TEST_CASE("a bad directory is refused with the file to mend") {
       INFO(json);
       files.WriteKeySet(json);
       CHECK_THAT(LoadError(files), Catch::Contains("keyset.json"));
+    }
+  }
+  SECTION("a member of keyset.json that stands twice, of which one would be lost") {
+    for (const char* json :
+         {R"({"primary":"k2","primary":"k1","keys":{"k1":{"state":"active"}}})",
+          R"({"primary":"k1","keys":{"k1":{"state":"verify"},"k1":{"state":"active"}}})",
+          R"({"primary":"k1","keys":{"\u006b1":{"state":"verify"},"k1":{"state":"active"}}})",
+          R"({"primary":"k1","keys":{"k1":{"state":"verify","state":"active"}}})"}) {
+      INFO(json);
+      files.WriteKeySet(json);
+      CHECK_THAT(LoadError(files), Catch::Contains("keyset.json names a member twice"));
+    }
+  }
+  SECTION("a file that is too large to be read, or would never end") {
+    for (const char* name : {"keyset.json", "k1"}) {
+      INFO(name);
+      const fs::path file = files.directory() / name;
+      fs::resize_file(file, 64 * 1024 + 1);
+      CHECK_THAT(LoadError(files), Catch::Contains(std::string(name) + " is larger than 64 KiB"));
+      fs::remove(file);
+      REQUIRE(mkfifo(file.c_str(), 0400) == 0);
+      CHECK_THAT(LoadError(files), Catch::Contains(std::string(name) + " is not a file"));
+      fs::remove(file);
+      fs::create_symlink(name, file);
+      CHECK_THAT(LoadError(files), Catch::Contains(std::string(name) + " cannot be opened: Too many levels"));
+      fs::remove(file);
+      files.WriteKey("k1", 'a');
+      files.WriteKeySet(R"({"primary":"k1","keys":{"k1":{"state":"active"}}})");
+      CHECK(LoadError(files).empty());
     }
   }
   SECTION("no active primary") {
@@ -129,9 +160,11 @@ TEST_CASE("a bad directory is refused with the file to mend") {
     fs::create_directory(files.directory() / "k1");
     CHECK_THAT(LoadError(files), Catch::Contains("is not a file"));
   }
-  SECTION("a key that everybody can read") {
-    files.WriteKey("k1", 'a', 32, 0444);
-    CHECK_THAT(LoadError(files), Catch::Contains("can be read by everybody"));
+  SECTION("a key that everybody can read or write") {
+    for (const mode_t mode : {0444, 0404, 0602}) {
+      files.WriteKey("k1", 'a', 32, mode);
+      CHECK_THAT(LoadError(files), Catch::Contains("k1 can be read or written by everybody"));
+    }
   }
 }
 
@@ -161,28 +194,21 @@ TEST_CASE("a ring follows its directory") {
 }
 
 TEST_CASE("a ring follows the swap by which Kubernetes updates a mounted secret") {
-  const TestKeySet files;
-  const fs::path& directory = files.directory();
-  const auto publish = [&](const std::string& version, const std::string& json) {
-    fs::create_directory(directory / version);
-    for (const char* kid : {"k1", "k2"})
-      files.WriteFile(version + "/" + kid, std::string(32, *(kid + 1)), 0440);
-    files.WriteFile(version + "/keyset.json", json, 0440);
-    fs::create_directory_symlink(version, directory / "..data_tmp");
-    fs::rename(directory / "..data_tmp", directory / "..data");
-  };
-  fs::remove(directory / "k1");
-  fs::remove(directory / "keyset.json");
-  publish("..1", R"({"primary":"k1","keys":{"k1":{"state":"active"}}})");
-  fs::create_symlink("..data/keyset.json", directory / "keyset.json");
-  fs::create_symlink("..data/k1", directory / "k1");
+  TestKeySet files;
+  const std::string k1(32, '1');
+  files.Publish({{"keyset.json", R"({"primary":"k1","keys":{"k1":{"state":"active"}}})"}, {"k1", k1}});
+  fs::remove(files.directory() / "k1");
+  fs::remove(files.directory() / "keyset.json");
+  fs::create_symlink("..data/keyset.json", files.directory() / "keyset.json");
+  fs::create_symlink("..data/k1", files.directory() / "k1");
 
   metrics::Registry registry;
-  auto ring = KeyRing::Open(directory, registry);
+  auto ring = KeyRing::Open(files.directory(), registry);
   REQUIRE(ring.ok());
   CHECK((*ring)->keys()->primary == "k1");
 
-  publish("..2", kTwoKeys);  // before the link to the new key stands in the directory itself
+  // Before the link to the new key stands in the directory itself.
+  files.Publish({{"keyset.json", kTwoKeys}, {"k1", k1}, {"k2", std::string(32, '2')}});
   CHECK(Eventually([&] { return (*ring)->keys()->primary == "k2"; }));
   CHECK(Failures(registry) == 0);
 }
@@ -200,6 +226,25 @@ TEST_CASE("a broken directory changes nothing but the count of failures, and can
 
   files.WriteKey("k2", 'b');
   files.WriteKeySet(kTwoKeys);
+  CHECK(Eventually([&] { return (*ring)->keys()->primary == "k2"; }));
+}
+
+TEST_CASE("files that are replaced one by one, or written slowly, lead to the new set in the end") {
+  const TestKeySet files;
+  metrics::Registry registry;
+  auto ring = KeyRing::Open(files.directory(), registry);
+  REQUIRE(ring.ok());
+
+  files.WriteKeySet(kTwoKeys);  // before the key that it names
+  CHECK(Eventually([&] { return Failures(registry) >= 1; }));
+  CHECK((*ring)->keys()->primary == "k1");
+  const double failures = Failures(registry);
+  const fs::path k2 = files.directory() / "k2";
+  std::ofstream(k2) << std::string(16, 'b');
+  fs::permissions(k2, fs::perms::owner_read | fs::perms::owner_write);
+  CHECK(Eventually([&] { return Failures(registry) > failures; }));
+  CHECK((*ring)->keys()->primary == "k1");
+  std::ofstream(k2, std::ios::app) << std::string(16, 'b');
   CHECK(Eventually([&] { return (*ring)->keys()->primary == "k2"; }));
 }
 

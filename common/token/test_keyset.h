@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,19 @@ class TestKeySet {
   }
   void WriteKeySet(std::string_view json) const { WriteFile("keyset.json", json, 0644); }
 
+  // Replaces all files at once, as Kubernetes updates a mounted secret: they come into a new folder, to which
+  // the link `..data` is swapped. From then on what was written otherwise is not looked at.
+  void Publish(const std::map<std::string, std::string>& files) {
+    const std::string version = "..version-" + std::to_string(++version_);
+    std::filesystem::create_directory(directory_ / version);
+    for (const auto& [name, content] : files) WriteFile(version + "/" + name, content, 0440);
+    const std::filesystem::path link = directory_ / "..data";
+    const std::filesystem::path new_link = directory_ / "..data_tmp";
+    std::filesystem::create_directory_symlink(version, new_link);
+    std::filesystem::rename(new_link, link);
+    std::filesystem::remove_all(directory_ / ("..version-" + std::to_string(version_ - 1)));
+  }
+
   // Replaces the file at once, as an operator's tool does.
   void WriteFile(const std::string& name, std::string_view content, mode_t mode) const {
     const std::filesystem::path file = directory_ / name;
@@ -42,6 +56,7 @@ class TestKeySet {
 
  private:
   std::filesystem::path directory_;
+  int version_ = 0;
 };
 
 }  // namespace verdict::token

@@ -13,11 +13,11 @@
 #include "common/crypto/crypto.h"
 #include "common/status/error.h"
 #include "common/token/text.h"
+#include "common/token/token_mac.h"
 
 namespace verdict::token {
 namespace {
 
-constexpr std::string_view kVersion = "fbt1";
 constexpr size_t kTokenCharactersMax = 2048;
 constexpr std::chrono::milliseconds kLifetimeMax = std::chrono::hours(24);
 // How far a minting process's clock may be ahead of ours.
@@ -27,10 +27,6 @@ constexpr size_t kResourceBytesMax = 200;
 constexpr size_t kSubjectIdBytesMax = 200;
 constexpr size_t kEmailBytesMax = 254;
 constexpr size_t kNameBytesMax = 100;
-
-std::string Tag(const crypto::SecretBytes& key, std::string_view kid, std::string_view payload) {
-  return std::string(crypto::AsText(crypto::HmacSha256(key, crypto::EncodeParts({kVersion, kid, payload}))));
-}
 
 void PutU64(std::string& out, uint64_t value) {
   for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
@@ -154,10 +150,10 @@ absl::StatusOr<std::string> MintToken(const KeyRing& ring, const TokenClaims& cl
 
   const std::shared_ptr<const KeySet> keys = ring.keys();
   const std::string payload = EncodePayload(claims);
-  const std::string tag = Tag(keys->Primary().mac, keys->primary, payload);
-  std::string token(kVersion);
+  const crypto::Digest mac = TokenMac(keys->Primary().mac, keys->primary, payload);
+  std::string token(kTokenVersion);
   for (const std::string& part :
-       {keys->primary, crypto::EncodeBase64Url(payload), crypto::EncodeBase64Url(tag)}) {
+       {keys->primary, crypto::EncodeBase64Url(payload), crypto::EncodeBase64Url(crypto::AsText(mac))}) {
     token.append(".").append(part);
   }
   return token;
@@ -173,18 +169,14 @@ absl::StatusOr<TokenClaims> VerifyToken(const KeyRing& ring, std::string_view te
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   const auto& [version, kid, payload_text, tag_text] = parts;
-  if (version != kVersion) return TokenInvalid();
+  if (version != kTokenVersion) return TokenInvalid();
   const std::optional<std::string> payload = crypto::DecodeBase64Url(payload_text);
   const std::optional<std::string> tag = crypto::DecodeBase64Url(tag_text);
   if (!payload || !tag) return TokenInvalid();
 
-  // An unknown key costs a MAC as well, so that the time does not tell which ids are known.
   const std::shared_ptr<const KeySet> keys = ring.keys();
   const Key* key = keys->Find(kid, now);
-  const crypto::SecretBytes dummy(crypto::Digest().size());
-  const bool matches =
-      crypto::ConstantTimeEquals(*tag, Tag(key != nullptr ? key->mac : dummy, kid, *payload));
-  if (!matches || key == nullptr) return TokenInvalid();
+  if (!IsTokenMac(key != nullptr ? &key->mac : nullptr, kid, *payload, *tag)) return TokenInvalid();
 
   std::optional<TokenClaims> claims = DecodePayload(*payload, now);
   if (!claims) return TokenInvalid();

@@ -1,6 +1,7 @@
 #include "common/token/token_codec.h"
 
 #include <chrono>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -9,12 +10,31 @@
 #include <vector>
 
 #include <catch2/catch.hpp>
+#include <dlfcn.h>
 #include <google/protobuf/util/message_differencer.h>
+#include <openssl/hmac.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include "common/crypto/base64url.h"
 #include "common/crypto/crypto.h"
 #include "common/status/error.h"
 #include "common/token/test_keyset.h"
+#include "tests/support/seed.h"
+
+namespace {
+
+int computed_macs = 0;
+
+}  // namespace
+
+// OpenSSL's, which this program finds here first: counts the MACs that are computed.
+unsigned char* HMAC(const EVP_MD* evp_md, const void* key, int key_len, const unsigned char* data,
+                    size_t data_len, unsigned char* md, unsigned int* md_len) {
+  ++computed_macs;
+  static const auto original = reinterpret_cast<decltype(&HMAC)>(dlsym(RTLD_NEXT, "HMAC"));
+  return original(evp_md, key, key_len, data, data_len, md, md_len);
+}
 
 namespace verdict::token {
 namespace {
@@ -83,9 +103,7 @@ void CheckInvalid(const KeyRing& ring, std::string_view text) {
 
 TEST_CASE("what is minted is verified, for all claims") {
   const Fixture fixture;
-  const auto seed = std::random_device()();
-  INFO("seed " << seed);
-  std::mt19937 random(seed);
+  std::mt19937_64 random(NewSeed("what is minted is verified"));
   const auto text = [&](size_t size_min, size_t size_max) {
     std::string text(size_min + random() % (size_max - size_min + 1), '\0');
     for (char& c : text) c = static_cast<char>(' ' + random() % 95);
@@ -93,7 +111,7 @@ TEST_CASE("what is minted is verified, for all claims") {
   };
   for (int i = 0; i < 300; ++i) {
     TokenClaims claims = {.type = static_cast<types::v1::EntityType>(1 + random() % 5),
-                          .iat = kNow + milliseconds(60'000) - milliseconds(random()),
+                          .iat = kNow + milliseconds(60'000) - milliseconds(random() % 0x1'0000'0000),
                           .org = NewUuidV7(kNow),
                           .project = NewUuidV7(kNow),
                           .jti = NewUuidV7(kNow),
@@ -190,6 +208,31 @@ TEST_CASE("another version or key id is refused, also where the tag was made for
                                                          "k1'; drop table project", std::string(1900, 'k')}) {
     CheckInvalid(*fixture.ring, fixture.Sign(payload, kid));
   }
+}
+
+TEST_CASE("an unknown key id costs one MAC as a known one does, and opens no file") {
+  const Fixture fixture;
+  const std::string token = MintToken(*fixture.ring, ExampleClaims()).value();
+  const std::string rest = token.substr(token.find('.', 5));
+  // A good key that the key set does not name. The ring looks at its folder by itself, but never at this
+  // file.
+  fixture.files.WriteKey("k9", 'a');
+  const int inotify = inotify_init1(IN_NONBLOCK);
+  REQUIRE(inotify_add_watch(inotify, (fixture.files.directory() / "k9").c_str(), IN_OPEN) >= 0);
+  char event[4096];
+
+  for (const std::string& kid : std::vector<std::string>{"k1", "k9", "", "K1", "no such", "/etc/passwd",
+                                                         "';--", std::string(1700, 'k')}) {
+    INFO(kid);
+    computed_macs = 0;
+    CHECK(VerifyToken(*fixture.ring, "fbt1." + kid + rest, kNow).ok() == (kid == "k1"));
+    CHECK(computed_macs == 1);
+    CHECK(read(inotify, event, sizeof(event)) < 0);
+  }
+  // The control: an opened file is seen.
+  std::ifstream(fixture.files.directory() / "k9").get();
+  CHECK(read(inotify, event, sizeof(event)) > 0);
+  close(inotify);
 }
 
 TEST_CASE("a tag made with the stand-in for unknown keys is refused") {
