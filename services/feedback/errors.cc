@@ -70,9 +70,8 @@ absl::Status JudgeNotFound() {
   return MakeError(errors::v1::REASON_JUDGE_NOT_FOUND, "No judge of this id in this project.");
 }
 
-absl::Status JudgeExists(std::string_view name) {
-  return MakeError(errors::v1::REASON_ALREADY_EXISTS,
-                   "The project has a judge " + Quoted(name) + " already.");
+absl::Status JudgeExists() {
+  return MakeError(errors::v1::REASON_ALREADY_EXISTS, "The project has a judge of this name already.");
 }
 
 absl::Status FeedbackNotFound() {
@@ -113,8 +112,6 @@ absl::Status BadPageToken() {
   return ValidationError({{"page_token", "page_token must be the next_page_token of an earlier answer."}});
 }
 
-absl::Status NameRequired() { return Invalid("name", " is required."); }
-
 absl::Status EvaluationTypeFixed() {
   return Invalid("evaluation_type", " of a judge cannot be changed; create another judge.");
 }
@@ -123,12 +120,8 @@ absl::Status EmptyRange(double score_min) {
   return Invalid("score_max", absl::StrCat(" must be greater than score_min, which is ", score_min, "."));
 }
 
-absl::Status TooManyCriteria(int max) {
-  return Invalid("criteria", absl::StrCat(" must be at most ", max, "."));
-}
-
-absl::Status CriterionTwice(std::string_view key) {
-  return Invalid("criteria", " have the key " + Quoted(key) + " twice.");
+absl::Status CriterionTwice(size_t at) {
+  return Invalid(absl::StrCat("criteria[", at, "].key"), " is that of an earlier criterion.");
 }
 
 absl::Status OutsideRange(std::string_view field, double min, double max) {
@@ -154,16 +147,7 @@ absl::Status TooLong(std::string_view field, size_t bytes, size_t bytes_max) {
                  absl::StrCat(" takes ", bytes, " bytes as JSON; at most ", bytes_max, " are allowed."));
 }
 
-absl::Status TooManyEvaluations(int max) {
-  return Invalid("evaluations", absl::StrCat(" must be at most ", max, " in one call."));
-}
-
 absl::Status BadEvaluationId() { return Invalid("id", " must be a UUID."); }
-
-absl::Status TooManySpans() {
-  return ValidationError(
-      {{"spans", "spans must have at most 10000 elements; send the others by themselves."}});
-}
 
 absl::Status IdempotencyInProgress() {
   return MakeError(errors::v1::REASON_IDEMPOTENCY_IN_PROGRESS,

@@ -28,7 +28,7 @@ absl::Status PromptNotFound(std::string_view slug);
 absl::Status PromptExists(std::string_view slug);
 absl::Status PromptIdNotFound();
 absl::Status JudgeNotFound();
-absl::Status JudgeExists(std::string_view name);
+absl::Status JudgeExists();
 absl::Status FeedbackNotFound();
 // The id that a client gave its evaluation is another's.
 absl::Status EvaluationExists();
@@ -42,14 +42,11 @@ absl::Status BadMetadata(std::string_view field, std::string_view expected);
 absl::Status DuplicateKeyInMetadata(std::string_view field, std::string_view key);
 absl::Status NulInMetadata(std::string_view field);
 absl::Status BadPageToken();
-absl::Status TooManySpans();
 
 // A judge cannot be like that.
-absl::Status NameRequired();
 absl::Status EvaluationTypeFixed();
 absl::Status EmptyRange(double score_min);
-absl::Status TooManyCriteria(int max);
-absl::Status CriterionTwice(std::string_view key);
+absl::Status CriterionTwice(size_t at);
 
 // A value does not fit its judge.
 absl::Status OutsideRange(std::string_view field, double min, double max);
@@ -59,8 +56,6 @@ absl::Status RequiredOfJudge(std::string_view field, std::string_view type);
 absl::Status UnknownCriterion(std::string_view field, const std::vector<std::string>& criteria);
 // A field that is kept as JSON is too long as such.
 absl::Status TooLong(std::string_view field, size_t bytes, size_t bytes_max);
-
-absl::Status TooManyEvaluations(int max);
 absl::Status BadEvaluationId();
 
 absl::Status IdempotencyInProgress();

@@ -221,7 +221,12 @@ void FeedbackService::Redeem(std::string_view bearer, std::chrono::steady_clock:
                     redemptions_.CountRefused(ReasonOf(stored.status()));
                     return done(stored.status(), false);
                   }
-                  redemptions_.CountStored(stored->replayed);
+                  if (stored->replayed) {
+                    redemptions_.CountReplayed();
+                  } else {
+                    redemptions_.CountStored(std::chrono::duration<double>(clock_.Now() - claims.iat) /
+                                             (claims.exp - claims.iat));
+                  }
                   v1::RedeemTokenResponse response;
                   v1::TokenFeedback& feedback = *response.mutable_feedback();
                   EchoValues(request, *stored, feedback);

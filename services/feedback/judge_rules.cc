@@ -8,7 +8,6 @@
 #include "common/status/macros.h"
 #include "services/feedback/criterion_list.h"
 #include "services/feedback/errors.h"
-#include "services/feedback/metadata.h"
 
 namespace verdict::feedback {
 namespace {
@@ -16,7 +15,6 @@ namespace {
 constexpr double kScoreMinDefault = 0;
 constexpr double kScoreMaxDefault = 10;
 constexpr double kPassShareDefault = 0.7;  // of the range
-constexpr int kCriteriaMax = 50;
 // Criteria of plain text come nowhere near; jsonb writes a control character as six.
 constexpr size_t kCriteriaBytesMax = 262'144;
 constexpr size_t kValuesBytesMax = 65'536;
@@ -44,10 +42,9 @@ absl::Status CompleteRange(v1::Judge& judge) {
 }
 
 absl::Status CheckCriteria(const CriterionList& criteria) {
-  if (criteria.size() > kCriteriaMax) return error::TooManyCriteria(kCriteriaMax);
   std::set<std::string_view> keys;
   for (const types::v1::Criterion& criterion : criteria) {
-    if (!keys.insert(criterion.key()).second) return error::CriterionTwice(criterion.key());
+    if (!keys.insert(criterion.key()).second) return error::CriterionTwice(keys.size());
   }
   if (const size_t bytes = ToJson(criteria).size(); bytes > kCriteriaBytesMax) {
     return error::TooLong("criteria", bytes, kCriteriaBytesMax);
@@ -72,13 +69,11 @@ bool HasDefaultThreshold(const v1::Judge& judge) {
 }
 
 absl::Status CompleteJudge(v1::Judge& judge) {
-  if (judge.name().empty()) return error::NameRequired();
   if (judge.evaluation_type() == types::v1::EVALUATION_TYPE_UNSPECIFIED) {
     judge.set_evaluation_type(types::v1::EVALUATION_TYPE_BINARY);
   }
   RETURN_IF_ERROR(CompleteRange(judge));
-  RETURN_IF_ERROR(CheckCriteria(judge.criteria()));
-  return judge.has_filter() ? CheckMetadata(judge.filter(), "filter") : absl::OkStatus();
+  return CheckCriteria(judge.criteria());
 }
 
 absl::Status CheckEvaluation(const JudgeRules& judge, const v1::EvaluationInput& input) {

@@ -37,7 +37,7 @@ struct ScoreFeedback {
 };
 
 // Fills in a judge's type, range and threshold where they are absent, removes what a binary judge has none
-// of, and checks it as it will be stored: VALIDATION_ERROR; DUPLICATE_KEY or INVALID_TEXT of its filter.
+// of, and checks them and its criteria as they will be stored: VALIDATION_ERROR.
 absl::Status CompleteJudge(v1::Judge& judge);
 
 // Whether the judge's threshold is the one that CompleteJudge sets where there is none.

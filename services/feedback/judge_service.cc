@@ -10,6 +10,7 @@
 #include "services/feedback/errors.h"
 #include "services/feedback/idempotent_calls.h"
 #include "services/feedback/judge_rules.h"
+#include "services/feedback/metadata.h"
 
 namespace verdict::feedback {
 namespace {
@@ -24,18 +25,21 @@ std::string TaskSlug(const Uuid& judge_id) {
 }
 
 // Sets what a request says of a judge and leaves the rest as it is; of its target no more than is known
-// without asking the database.
+// without asking the database. Fails as CheckMetadata does of the request's filter. A stored one is not
+// checked again: the database writes its numbers longer than requests may.
 template <typename Request>
-void Merge(const Request& request, v1::Judge& judge) {
+absl::Status Merge(const Request& request, v1::Judge& judge) {
   if (request.has_score_min()) judge.set_score_min(request.score_min());
   if (request.has_score_max()) judge.set_score_max(request.score_max());
   if (request.has_pass_threshold()) judge.set_pass_threshold(request.pass_threshold());
   if (!request.criteria().empty()) *judge.mutable_criteria() = request.criteria();
   if (request.has_template_()) judge.set_template_(request.template_());
   if (request.has_sample_rate()) judge.set_sample_rate(request.sample_rate());
-  if (request.has_filter()) judge.set_filter(request.filter());
   if (request.has_temperature()) judge.set_temperature(request.temperature());
   if (request.has_is_paused()) judge.set_is_paused(request.is_paused());
+  if (!request.has_filter()) return absl::OkStatus();
+  judge.set_filter(request.filter());
+  return CheckMetadata(request.filter(), "filter");
 }
 
 }  // namespace
@@ -67,7 +71,7 @@ absl::StatusOr<v1::CreateJudgeResponse> JudgeService::Create(const WriteCall& ca
   judge.set_positive_evaluations(0);
   *judge.mutable_created_at() = ToProto(now);
   *judge.mutable_modified_at() = ToProto(now);
-  Merge(request, judge);
+  RETURN_IF_ERROR(Merge(request, judge));
   RETURN_IF_ERROR(CompleteJudge(judge));
   if (request.has_target_prompt_id()) {
     RETURN_IF_ERROR(SetTarget(principal, request.target_prompt_id(), judge));
@@ -142,7 +146,7 @@ absl::StatusOr<v1::UpdateJudgeResponse> JudgeService::Update(const auth::Princip
                      if (request.has_name()) judge.set_name(request.name());
                      // A threshold that nobody has set follows the range.
                      if (HasDefaultThreshold(judge)) judge.clear_pass_threshold();
-                     Merge(request, judge);
+                     RETURN_IF_ERROR(Merge(request, judge));
                      judge.MergeFrom(target);
                      return CompleteJudge(judge);
                    }));

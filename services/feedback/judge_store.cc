@@ -194,7 +194,7 @@ absl::Status JudgeStore::InsertJudge(const v1::Judge& judge) const {
                   Filter(judge), Temperature(judge), judge.task_id(), judge.prompt_slug(),
                   TargetPromptId(judge), FromProto(judge.created_at()), judge.is_paused())
           .status();
-  return absl::IsAlreadyExists(inserted) ? error::JudgeExists(judge.name()) : inserted;
+  return absl::IsAlreadyExists(inserted) ? error::JudgeExists() : inserted;
 }
 
 absl::StatusOr<v1::Judge> JudgeStore::FindJudge(const JudgeKey& key, Evaluations evaluations) const try {
@@ -238,7 +238,7 @@ absl::StatusOr<v1::Judge> JudgeStore::UpdateJudge(const JudgeKey& key, Time now,
                     judge.is_paused(), modified_at);
         return absl::OkStatus();
       });
-  if (absl::IsAlreadyExists(updated)) return error::JudgeExists(judge.name());
+  if (absl::IsAlreadyExists(updated)) return error::JudgeExists();
   RETURN_IF_ERROR(updated);
   judges_.Put(key, std::make_shared<const JudgeRules>(RulesOf(judge, revision)), read_at);
   return judge;

@@ -71,7 +71,8 @@ class GarbageMetrics {
   std::vector<metrics::Counter*> collected_;  // by Garbage
 };
 
-// Of token redemptions, by result: "stored", "replayed", a reason that refuses a token, or "failed".
+// Of token redemptions, by result: "stored", "replayed", a reason that refuses a token, or "failed"; and how
+// old the tokens are.
 class RedemptionMetrics {
  public:
   explicit RedemptionMetrics(metrics::Registry& registry)
@@ -81,9 +82,17 @@ class RedemptionMetrics {
         expired_(Result(registry, "expired")),
         used_(Result(registry, "used")),
         revoked_(Result(registry, "revoked")),
-        failed_(Result(registry, "failed")) {}
+        failed_(Result(registry, "failed")),
+        age_fraction_(registry.Histogram("verdict_token_age_fraction",
+                                         "How much of its life a token had behind it when it was redeemed.",
+                                         {0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1})) {}
 
-  void CountStored(bool replayed) { (replayed ? replayed_ : stored_).Increment(); }
+  // `age_fraction` is 0 for a new token, 1 for one at its end.
+  void CountStored(double age_fraction) {
+    stored_.Increment();
+    age_fraction_.Observe(age_fraction);
+  }
+  void CountReplayed() { replayed_.Increment(); }
   void CountRefused(Reason reason) { Refused(reason).Increment(); }
 
  private:
@@ -114,6 +123,7 @@ class RedemptionMetrics {
   metrics::Counter& used_;
   metrics::Counter& revoked_;
   metrics::Counter& failed_;
+  metrics::Histogram& age_fraction_;
 };
 
 }  // namespace verdict::feedback

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "services/feedback/test_service.h"
+#include "tests/support/await.h"
 
 namespace verdict::feedback {
 namespace {
@@ -158,6 +159,19 @@ TEST_CASE("the same values again get the same answer, also after the token's end
         errors::v1::REASON_TOKEN_USED);
 }
 
+TEST_CASE("how old tokens are when they are redeemed is measured, once each") {
+  TestService test;
+  const auth::Principal principal = test.AddProject();
+  const std::string token = test.Mint(principal, [](token::TokenClaims& claims) {
+    claims.iat -= 36min;
+    claims.exp = claims.iat + 1h;
+  });
+  for (int i = 0; i < 2; ++i) REQUIRE(test.replica.Redeem(token, Redemption(true)).response.ok());
+  const std::string page = test.replica.registry.Text();
+  CHECK_THAT(page, Catch::Contains("verdict_token_age_fraction_bucket{le=\"0.5\"} 0\n"));
+  CHECK_THAT(page, Catch::Contains("verdict_token_age_fraction_bucket{le=\"0.75\"} 1\n"));
+}
+
 TEST_CASE("a replay tells nothing of what the same subject has written since") {
   TestService test;
   const auth::Principal principal = test.AddProject();
@@ -218,6 +232,39 @@ TEST_CASE("a token that has ended, was revoked, or is older than its project all
   CHECK(test.database.Query("select count(*) from redemption where state = 1") == "0");
 }
 
+TEST_CASE("the database's clock says whether a token has ended, however wrong the process's is") {
+  TestService test;
+  const auth::Principal principal = test.AddProject();
+  const FakeClock fast(test.clock.Now() + 5min);
+  const FakeClock slow(test.clock.Now() - 5min);
+  Replica ahead(test.database.Dsn("feedback"), *test.keys, fast);
+  Replica behind(test.database.Dsn("feedback"), *test.keys, slow);
+  const auto token = [&](std::chrono::milliseconds iat, std::chrono::milliseconds exp) {
+    return test.Mint(principal, [&](token::TokenClaims& claims) {
+      claims.exp = claims.iat + exp;
+      claims.iat += iat;
+    });
+  };
+
+  CHECK(ahead.feedback.Peek(token(0ms, 2min)).ok());
+  CHECK(ahead.Redeem(token(0ms, 2min), Redemption(true)).response.ok());
+  CHECK(behind.Redeem(token(-10min, 2min), Redemption(true)).response.ok());
+  CHECK(test.database.Query("select count(*) from feedback") == "2");
+  for (Replica* replica : {&ahead, &behind, &test.replica}) {
+    // Over for a millisecond, and from this very moment on.
+    for (const auto exp : {-1ms, 0ms}) {
+      const std::string over = token(-10min, exp);
+      CHECK(ReasonOf(replica->Redeem(over, Redemption(true)).response.status()) ==
+            errors::v1::REASON_TOKEN_EXPIRED);
+      CHECK(ReasonOf(replica->feedback.Peek(over).status()) == errors::v1::REASON_TOKEN_EXPIRED);
+    }
+  }
+  CHECK(test.database.Query("select count(*) from feedback") == "2");
+  // Only that a token comes from the future is for the process to judge.
+  CHECK(ReasonOf(behind.Redeem(token(0ms, 2min), Redemption(true)).response.status()) ==
+        errors::v1::REASON_TOKEN_INVALID);
+}
+
 TEST_CASE("a request that is not stored leaves the token usable") {
   TestService test;
   const auth::Principal principal = test.AddProject();
@@ -227,6 +274,36 @@ TEST_CASE("a request that is not stored leaves the token usable") {
   CHECK(ReasonOf(test.replica.Redeem(token, request).response.status()) ==
         errors::v1::REASON_VALIDATION_ERROR);
   CHECK(test.replica.Redeem(token, Redemption(true)).response.ok());
+}
+
+TEST_CASE("a redemption that the database does not store leaves the token usable") {
+  TestService test;
+  const auth::Principal principal = test.AddProject();
+  const std::string token = test.Mint(principal);
+  const std::string database = test.database.Query("select current_database()");
+  const auto refused = [&] {
+    return ReasonOf(test.replica.Redeem(token, Redemption(true)).response.status());
+  };
+
+  // The statement fails after the token was claimed.
+  test.database.Query("alter table feedback add constraint refused check (false)");
+  CHECK(refused() == errors::v1::REASON_INTERNAL);
+  test.database.Query("alter table feedback drop constraint refused");
+
+  // Away: connections end, and new ones are refused.
+  test.database.Query(
+      "revoke connect on database " + database + " from public, verdict_feedback;" +
+      "select pg_terminate_backend(pid, 20000) from pg_stat_activity where datname = current_database() and "
+      "usename = 'verdict_feedback'");
+  CHECK(refused() == errors::v1::REASON_UNAVAILABLE);
+  test.database.Query("grant connect on database " + database + " to verdict_feedback");
+
+  CHECK(test.database.Query("select count(*) from redemption") == "0");
+  // The writers wait a little before they connect again.
+  test::Await("the token to be redeemed", [&] {
+    const auto stored = test.replica.Redeem(token, Redemption(true));
+    return stored.response.ok() && !stored.replayed;
+  });
 }
 
 TEST_CASE("the token comes as credential or in the body") {

@@ -13,8 +13,6 @@
 namespace verdict::feedback {
 namespace {
 
-constexpr int kSpansMax = 10'000;
-
 // The span in one form: SDKs send empty texts for what a span does not have, and name its session in two
 // ways.
 void Normalize(v1::Span& span) {
@@ -46,7 +44,6 @@ SpanRow RowOf(const v1::Span& span) {
 }  // namespace
 
 void SpanService::Create(const WriteCall& call, const v1::CreateSpansRequest& request, Done done) {
-  if (request.spans_size() > kSpansMax) return done(error::TooManySpans());
   // What is answered is what is stored: the rows refer to its texts.
   auto response = std::make_unique<v1::CreateSpansResponse>();
   if (request.spans().empty()) return done(std::move(*response));

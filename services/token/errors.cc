@@ -6,10 +6,6 @@
 
 namespace verdict::token::error {
 
-absl::Status Unauthenticated() {
-  return MakeError(errors::v1::REASON_UNAUTHENTICATED, "The API key is missing or not valid.");
-}
-
 absl::Status NoSuchProjectForAdmin() {
   return MakeError(errors::v1::REASON_PERMISSION_DENIED,
                    "The admin key names a project that does not exist.");
@@ -29,14 +25,13 @@ absl::Status UserNotFound() {
 
 absl::Status KeyNotFound() { return MakeError(errors::v1::REASON_KEY_NOT_FOUND, "No API key of this id."); }
 
-absl::Status ProjectNameTaken(std::string_view name) {
-  return MakeError(errors::v1::REASON_ALREADY_EXISTS,
-                   "The organization has a project `" + std::string(name) + "` already.");
+absl::Status ProjectNameTaken() {
+  return MakeError(errors::v1::REASON_ALREADY_EXISTS, "The organization has a project of this name already.");
 }
 
-absl::Status EmailTaken(std::string_view email) {
+absl::Status EmailTaken() {
   return MakeError(errors::v1::REASON_ALREADY_EXISTS,
-                   "The organization has a user `" + std::string(email) + "` already.");
+                   "The organization has a user with this e-mail address already.");
 }
 
 absl::Status InvalidField(std::string_view field, std::string_view message) {

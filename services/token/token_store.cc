@@ -264,7 +264,7 @@ absl::StatusOr<std::vector<v1::Organization>> TokenStore::ListOrganizations(cons
 absl::Status TokenStore::InsertProject(const v1::Project& project) {
   return InsertedOr(pg::Execute(pool_, Access::kWrite, kInsertProject, project.id(), project.org_id(),
                                 project.name(), FromProto(project.created_at())),
-                    "project_name_key", error::ProjectNameTaken(project.name()));
+                    "project_name_key", error::ProjectNameTaken());
 }
 
 absl::StatusOr<std::vector<v1::Project>> TokenStore::ListProjects(const Uuid& org_id,
@@ -275,7 +275,7 @@ absl::StatusOr<std::vector<v1::Project>> TokenStore::ListProjects(const Uuid& or
 absl::Status TokenStore::InsertUser(const v1::User& user) {
   return InsertedOr(pg::Execute(pool_, Access::kWrite, kInsertUser, user.id(), user.org_id(), user.email(),
                                 user.name(), FromProto(user.created_at())),
-                    "app_user_email_key", error::EmailTaken(user.email()));
+                    "app_user_email_key", error::EmailTaken());
 }
 
 absl::StatusOr<std::vector<v1::User>> TokenStore::ListUsers(const Uuid& org_id, const PageBounds& page) {
