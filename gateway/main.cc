@@ -9,9 +9,12 @@
 
 #include "absl/status/status.h"
 #include "common/admin/admin_server.h"
+#include "common/auth/caching_authenticator.h"
+#include "common/auth/remote_authenticator.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/process/process.h"
+#include "common/rpc/channel.h"
 #include "common/status/macros.h"
 #include "gateway/backends.h"
 #include "gateway/config.h"
@@ -65,11 +68,15 @@ absl::Status Run(const GatewayConfig& config, process::Signals& signals) {
        {.name = "feedback", .package = "verdict.feedback.v1", .address = config.feedback_address},
        {.name = "aggregator", .package = "verdict.aggregator.v1", .address = config.aggregator_address}},
       registry);
-  Transcoder transcoder(routes, backends, std::move(cors), std::move(openapi));
+  auth::RemoteAuthenticator token_service(rpc::NewChannel(config.token_address));
+  auth::CachingAuthenticator authenticator(token_service);
+  Transcoder transcoder(routes, backends, authenticator, std::move(cors), std::move(openapi));
   const std::size_t threads =
       config.threads > 0 ? config.threads : std::max(1U, std::thread::hardware_concurrency());
   ASSIGN_OR_RETURN(const auto server,
-                   HttpServer::Start(config.process.listen, threads, {.connections = config.connections_max},
+                   HttpServer::Start(config.process.listen, threads,
+                                     {.connections = config.connections_max,
+                                      .connections_per_address = config.connections_per_address_max},
                                      transcoder, metrics));
   ASSIGN_OR_RETURN(const auto admin,
                    AdminServer::Start(
@@ -88,6 +95,7 @@ absl::Status Run(const GatewayConfig& config, process::Signals& signals) {
 }
 
 int Main(int argc, char** argv) {
+  process::ForbidCoreFiles();
   process::Signals signals;
   GatewayConfig config;
   config::Parser parser("verdict-gateway", "Serves the REST API over HTTP, by calling the gRPC services.");

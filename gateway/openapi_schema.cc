@@ -1,12 +1,17 @@
 #include "gateway/openapi_schema.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string>
 #include <utility>
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "gateway/json_reader.h"
 
 namespace verdict::gateway {
 namespace {
@@ -30,41 +35,72 @@ value Number(double number) {
   return static_cast<double>(whole) == number ? value(whole) : value(number);
 }
 
+// The years 1 to 9999.
+constexpr int64_t kFirstSecond = -62'135'596'800;
+constexpr int64_t kLastSecond = 253'402'300'799;
+
+bool IsBody(SchemaUse use) { return use == SchemaUse::kStrictBody || use == SchemaUse::kTolerantBody; }
+
+// The same, or null.
+object OrNull(object schema) {
+  const object null{{"type", "null"}};
+  if (auto* type = schema.if_contains("type")) {
+    *type = array{*type, "null"};
+  } else if (auto* choices = schema.if_contains("oneOf")) {
+    choices->as_array().push_back(null);
+  } else {
+    schema = {{"oneOf", {std::move(schema), null}}};
+  }
+  return schema;
+}
+
+object TimeSchema(const options::v1::FieldRule& rule, SchemaUse use) {
+  object text{{"type", "string"}, {"format", "date-time"}};
+  if (use == SchemaUse::kParameter) {
+    return {{"anyOf",
+             {std::move(text),
+              {{"type", "string"}, {"format", "date"}, {"description", "The start of the day, UTC."}}}}};
+  }
+  if (!rule.epoch_seconds() || !IsBody(use)) return text;
+  return {{"oneOf",
+           {std::move(text),
+            {{"type", "number"},
+             {"minimum", kFirstSecond},
+             {"maximum", kLastSecond},
+             {"description", "Seconds since 1970."}}}}};
+}
+
+object TextSchema(const options::v1::FieldRule& rule) {
+  object schema{{"type", "string"}};
+  if (rule.uuid()) schema["format"] = "uuid";
+  // Bytes: characters are at most as many, and one or none are alike.
+  if (rule.required() || rule.min_bytes() > 0) schema["minLength"] = 1;
+  if (rule.max_bytes() > 0) schema["maxLength"] = rule.max_bytes();  // at least; x-max-bytes is the limit
+  return schema;
+}
+
+}  // namespace
+
+SchemaUse UseOfBody(const Route& route) {
+  return route.rest->ignore_unknown_fields() ? SchemaUse::kTolerantBody : SchemaUse::kStrictBody;
+}
+
 bool IsSetByPath(const Route& route, const FieldPlan& field) {
   return std::ranges::any_of(
       route.variables, [&](const FieldPath& path) { return path.size() == 1 && path.front() == &field; });
 }
 
-// Fields without presence stand in every answer, but for enums and maps, which are left out when they have no
-// value.
 bool IsAlwaysShown(const FieldPlan& field) {
   return field.is_list() || (!field.is_map() && !field.field->has_presence() && field.kind != Kind::kEnum &&
                              field.kind != Kind::kJson);
 }
 
-}  // namespace
-
-void SchemaSet::AddRequest(const Route& route) {
-  if (!route.has_body) return;
-  AddRequestMessage(route.body_field != nullptr ? *route.body_field->message : *route.request_plan,
-                    !route.rest->ignore_unknown_fields());
-}
-
-void SchemaSet::AddRequestMessage(const MessagePlan& message, bool is_strict) {
-  const auto [entry, is_new] = requests_.emplace(&message, is_strict);
-  if (!is_new && (is_strict || !entry->second)) return;
-  entry->second = is_strict;
-  for (const FieldPlan& field : message.fields) {
-    const MessagePlan* inner = field.is_map() ? field.map_value->message : field.message;
-    if (inner != nullptr) AddRequestMessage(*inner, is_strict);
-  }
-}
-
-object SchemaSet::Ref(const MessagePlan& message) {
-  const std::string& name = message.descriptor->name();
+object SchemaSet::Ref(const MessagePlan& message, SchemaUse use) {
+  std::string name = message.descriptor->name();
+  if (IsBody(use) && !absl::EndsWith(name, "Input")) name += "Input";
   if (!components_.contains(name)) {
     components_[name] = nullptr;  // a message may contain itself
-    components_[name] = OfMessage(message, nullptr);
+    components_[name] = OfMessage(message, use, nullptr);
   }
   return RefTo(name);
 }
@@ -86,14 +122,17 @@ object SchemaSet::EnumRef(const FieldPlan& field) {
   return RefTo(descriptor.name());
 }
 
-object SchemaSet::OfValue(const FieldPlan& field) {
+object SchemaSet::OfValue(const FieldPlan& field, SchemaUse use) {
   const auto& rule = *field.rule;
   object schema;
   switch (field.kind) {
     case Kind::kBool:
       return {{"type", "boolean"}};
     case Kind::kInt32:
-      schema = {{"type", "integer"}, {"format", "int32"}};
+      schema = {{"type", "integer"},
+                {"format", "int32"},
+                {"minimum", std::numeric_limits<int32_t>::min()},
+                {"maximum", std::numeric_limits<int32_t>::max()}};
       break;
     case Kind::kInt64:
       schema = {{"type", "integer"}, {"format", "int64"}};
@@ -106,24 +145,17 @@ object SchemaSet::OfValue(const FieldPlan& field) {
       schema = {{"type", "number"}, {"format", "double"}};
       break;
     case Kind::kString:
-      schema = {{"type", "string"}};
-      if (rule.uuid()) schema["format"] = "uuid";
-      if (rule.required()) schema["minLength"] = 1;
-      if (rule.max_bytes() > 0) schema["maxLength"] = rule.max_bytes();  // at least; x-max-bytes is the limit
+      schema = TextSchema(rule);
       break;
     case Kind::kJson:
-      schema = {{"type", "object"}};
+      schema = {{"type", "object"}, {"additionalProperties", true}};
       break;
     case Kind::kEnum:
       return EnumRef(field);
     case Kind::kTimestamp:
-      schema = {{"type", "string"}, {"format", "date-time"}};
-      if (rule.epoch_seconds()) {
-        schema = {{"oneOf", {schema, {{"type", "number"}, {"description", "Seconds since 1970."}}}}};
-      }
-      return schema;
+      return TimeSchema(rule, use);
     case Kind::kMessage:
-      return Ref(*field.message);
+      return Ref(*field.message, use);
   }
   if (rule.max_bytes() > 0) schema["x-max-bytes"] = rule.max_bytes();
   if (rule.has_min()) schema["minimum"] = Number(rule.min());
@@ -131,31 +163,36 @@ object SchemaSet::OfValue(const FieldPlan& field) {
   return schema;
 }
 
-object SchemaSet::OfField(const FieldPlan& field) {
+object SchemaSet::OfField(const FieldPlan& field, SchemaUse use) {
+  const auto& rule = *field.rule;
+  const size_t items_max = rule.max_items() > 0 ? rule.max_items() : kJsonElementsMax;
   object schema;
   if (field.is_map()) {
-    schema = {{"type", "object"}, {"additionalProperties", OfValue(*field.map_value)}};
+    object values = OfValue(*field.map_value, use);
+    if (IsBody(use)) values = OrNull(std::move(values));
+    schema = {{"type", "object"}, {"additionalProperties", std::move(values)}};
+    if (IsBody(use)) schema["maxProperties"] = items_max;
   } else if (field.is_list()) {
-    schema = {{"type", "array"}, {"items", OfValue(field)}};
+    schema = {{"type", "array"}, {"items", OfValue(field, use)}};
+    if (IsBody(use)) schema["maxItems"] = items_max;
   } else {
-    schema = OfValue(field);
+    schema = OfValue(field, use);
   }
+  if (IsBody(use) && !rule.required()) schema = OrNull(std::move(schema));
   schema["description"] = comments_.Of(*field.field);
-  const auto& rule = *field.rule;
   if (!rule.default_().empty()) schema["default"] = Parsed(rule.default_());
   if (!rule.example().empty()) schema["examples"] = array{Parsed(rule.example())};
   if (rule.output_only()) schema["readOnly"] = true;
   return schema;
 }
 
-object SchemaSet::OfMessage(const MessagePlan& message, const Route* body_of) {
-  const auto request = requests_.find(&message);
+object SchemaSet::OfMessage(const MessagePlan& message, SchemaUse use, const Route* body_of) {
   object properties;
   array required;
   for (const FieldPlan& field : message.fields) {
     if (body_of != nullptr && IsSetByPath(*body_of, field)) continue;
-    properties[field.name] = OfField(field);
-    if (field.rule->required() || (request == requests_.end() && IsAlwaysShown(field))) {
+    properties[field.name] = OfField(field, use);
+    if (field.rule->required() || (use == SchemaUse::kAnswer && IsAlwaysShown(field))) {
       required.emplace_back(field.name);
     }
   }
@@ -163,13 +200,17 @@ object SchemaSet::OfMessage(const MessagePlan& message, const Route* body_of) {
                 {"description", comments_.Of(*message.descriptor)},
                 {"properties", std::move(properties)}};
   if (!required.empty()) schema["required"] = std::move(required);
-  if (request != requests_.end() && request->second) schema["additionalProperties"] = false;
+  if (IsBody(use)) schema["additionalProperties"] = use == SchemaUse::kTolerantBody;
   return schema;
 }
 
 object SchemaSet::OfBody(const Route& route) {
-  if (route.body_field == nullptr) return OfMessage(*route.request_plan, &route);
-  return route.takes_array() ? OfField(*route.body_field) : Ref(*route.body_field->message);
+  const SchemaUse use = UseOfBody(route);
+  if (route.body_field == nullptr) return OfMessage(*route.request_plan, use, &route);
+  if (!route.takes_array()) return Ref(*route.body_field->message, use);
+  object schema = OfField(*route.body_field, use);
+  schema["type"] = "array";  // the body itself cannot be null
+  return schema;
 }
 
 }  // namespace verdict::gateway

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <map>
-#include <string>
+#include <cstdint>
 
 #include <boost/json/object.hpp>
 
@@ -11,20 +10,31 @@
 
 namespace verdict::gateway {
 
+// Where a value stands, on which its schema depends: in a body what may be absent may be null too, and other
+// members are refused or ignored; answers show members that requests may leave out.
+enum class SchemaUse : std::uint8_t { kAnswer, kParameter, kStrictBody, kTolerantBody };
+
+// How the route's body is read.
+SchemaUse UseOfBody(const Route& route);
+
+// Whether every message of an answer has the field: fields without presence stand in each, but for enums and
+// maps, which are left out when they have no value.
+bool IsAlwaysShown(const FieldPlan& field);
+
+// Whether the path of the route sets the field, so that its body has it not.
+bool IsSetByPath(const Route& route, const FieldPlan& field);
+
 // Makes the JSON schemas of messages, and collects those that others refer to.
 class SchemaSet {
  public:
   explicit SchemaSet(const ContractComments& comments) : comments_(comments) {}
 
-  // To be called for every route before schemas are made: what requests hold is required where the contract
-  // says so, what only responses hold also where it is always shown; and strict routes take no other members.
-  void AddRequest(const Route& route);
-
-  // A reference to the schema of the message.
-  boost::json::object Ref(const MessagePlan& message);
+  // A reference to the schema of the message. What bodies hold is named PersonInput, what answers show
+  // Person.
+  boost::json::object Ref(const MessagePlan& message, SchemaUse use);
 
   // The schema of a field's values, with all that the contract says of them.
-  boost::json::object OfField(const FieldPlan& field);
+  boost::json::object OfField(const FieldPlan& field, SchemaUse use);
 
   // The schema of the route's body: the field that it is, or the request without what its path sets.
   boost::json::object OfBody(const Route& route);
@@ -33,13 +43,11 @@ class SchemaSet {
   const boost::json::object& components() const { return components_; }
 
  private:
-  void AddRequestMessage(const MessagePlan& message, bool is_strict);
-  boost::json::object OfValue(const FieldPlan& field);
-  boost::json::object OfMessage(const MessagePlan& message, const Route* body_of);
+  boost::json::object OfValue(const FieldPlan& field, SchemaUse use);
+  boost::json::object OfMessage(const MessagePlan& message, SchemaUse use, const Route* body_of);
   boost::json::object EnumRef(const FieldPlan& field);
 
   const ContractComments& comments_;
-  std::map<const MessagePlan*, bool> requests_;  // messages in bodies -> whether other members are refused
   boost::json::object components_;
 };
 

@@ -5,10 +5,12 @@
 #include <set>
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <catch2/catch.hpp>
 
 #include "absl/strings/ascii.h"
+#include "gateway/openapi_schema.h"
 #include "gateway/testing/codec_test_support.h"
 
 namespace verdict::gateway {
@@ -41,6 +43,98 @@ void ForEachObject(const value& node, const std::function<void(const object&)>& 
   }
 }
 
+// The member of an object schema, through references; null when it has none of the name.
+const value* Property(const value& schema, std::string_view name) {
+  const auto& object = schema.as_object();
+  if (const auto* ref = object.if_contains("$ref")) {
+    const std::string_view pointer = ref->as_string();
+    return Property(At(pointer.substr(1)), name);
+  }
+  const auto* properties = object.if_contains("properties");
+  return properties != nullptr ? properties->as_object().if_contains(name) : nullptr;
+}
+
+// Whether an array of names has the name.
+bool Has(const value& names, std::string_view name) {
+  return std::ranges::find(names.as_array(), value(name)) != names.as_array().end();
+}
+
+const object& OperationOf(const Route& route) {
+  return Contract()
+      .at("paths")
+      .at(route.path_template)
+      .at(absl::AsciiStrToLower(std::string(route.verb)))
+      .as_object();
+}
+
+// The parameter of the name, through references; null when there is none, or more than one.
+const object* ParameterOf(const Route& route, std::string_view name) {
+  const object* found = nullptr;
+  for (const value& parameter : OperationOf(route).at("parameters").as_array()) {
+    const auto* ref = parameter.as_object().if_contains("$ref");
+    const value& itself = ref != nullptr ? At(std::string_view(ref->as_string()).substr(1)) : parameter;
+    if (itself.at("name").as_string() != name) continue;
+    if (found != nullptr) return nullptr;
+    found = &itself.as_object();
+  }
+  return found;
+}
+
+// Checks that the schema has every limit of the field's rule.
+void CheckLimits(const FieldPlan& field, const value& schema) {
+  const auto& rule = *field.rule;
+  if (rule.max_bytes() > 0) CHECK(schema.at("x-max-bytes") == rule.max_bytes());
+  if (rule.max_bytes() > 0 && field.kind == FieldPlan::Kind::kString) {
+    CHECK(schema.at("maxLength") == rule.max_bytes());
+  }
+  if ((rule.required() || rule.min_bytes() > 0) && field.kind == FieldPlan::Kind::kString)
+    CHECK(schema.at("minLength") == 1);
+  if (rule.has_min()) CHECK(schema.at("minimum").to_number<double>() == rule.min());
+  if (rule.has_max()) CHECK(schema.at("maximum").to_number<double>() == rule.max());
+  if (rule.max_items() > 0) {
+    CHECK(schema.at(field.is_map() ? "maxProperties" : "maxItems") == rule.max_items());
+  }
+}
+
+// Checks the schema of a message in a body, and those within: every field, what it takes, and whether it must
+// be there.
+void CheckBody(const MessagePlan& message, const value& schema, bool is_strict, const Route* body_of) {
+  const value& whole = schema.as_object().contains("$ref")
+                           ? At(std::string_view(schema.at("$ref").as_string()).substr(1))
+                           : schema;
+  CHECK(whole.at("additionalProperties") == !is_strict);
+  for (const FieldPlan& field : message.fields) {
+    INFO(field.field->full_name());
+    const value* property = Property(whole, field.name);
+    if (body_of != nullptr && IsSetByPath(*body_of, field)) {
+      CHECK(property == nullptr);
+      continue;
+    }
+    REQUIRE(property != nullptr);
+    CheckLimits(field, *property);
+    const auto* required = whole.as_object().if_contains("required");
+    CHECK((required != nullptr && Has(*required, field.name)) == field.rule->required());
+    const value* choices = property->as_object().if_contains("oneOf");
+    const value* type = property->as_object().if_contains("type");
+    const bool may_be_null = choices != nullptr ? choices->as_array().back() == value{{"type", "null"}}
+                                                : type != nullptr && type->is_array();
+    CHECK(may_be_null == !field.rule->required());
+    if (field.is_list() && field.message != nullptr) {
+      CheckBody(*field.message, property->at("items"), is_strict, nullptr);
+    }
+  }
+}
+
+// Checks that there is an example of a media type's content, for each RPC.
+void CheckExamples(const value& media, size_t count) {
+  const auto& examples = media.at("examples").as_object();
+  CHECK(examples.size() == count);
+  for (const auto& example : examples) {
+    INFO(example.value());
+    CHECK(boost::json::serialize(example.value()).find("null") == std::string::npos);
+  }
+}
+
 TEST_CASE("every RPC with a route is an operation of the document, with all that its caller needs") {
   const RouteTable routes = ContractRoutes();
   REQUIRE(routes.routes().size() == 26);
@@ -51,29 +145,113 @@ TEST_CASE("every RPC with a route is an operation of the document, with all that
   for (const Route* route : routes.routes()) {
     if (alternatives.contains(route)) continue;  // described with the one whose route it shares
     INFO(route->rpc);
-    const auto& path = Contract().at("paths").at(route->path_template).as_object();
-    const auto& operation = path.at(absl::AsciiStrToLower(std::string(route->verb))).as_object();
+    const object& operation = OperationOf(*route);
     CHECK(ids.insert(std::string(operation.at("operationId").as_string())).second);
     CHECK_FALSE(operation.at("description").as_string().empty());
     CHECK(operation.at("description").as_string().starts_with(operation.at("summary").as_string()));
     CHECK(operation.contains("requestBody") == route->has_body);
     CHECK_FALSE(operation.at("security").as_array().empty());
-    const auto& responses = operation.at("responses").as_object();
-    CHECK(responses.contains(route->answers_nothing() ? "204" : "200"));
-    for (const char* status : {"400", "401", "429", "500", "503", "504"}) CHECK(responses.contains(status));
-    CHECK(responses.contains("403") == route->auth->has_scope());
-    CHECK(responses.contains("413") == route->has_body);
-    for (const FieldPath& variable : route->variables) {
-      size_t count = 0;
-      for (const value& parameter : operation.at("parameters").as_array()) {
-        const bool is_it =
-            parameter.at("in") == "path" && parameter.at("name").as_string() == ToString(variable);
-        if (is_it) CHECK(parameter.at("required") == true);
-        count += is_it ? 1 : 0;
+  }
+}
+
+TEST_CASE("every parameter is documented, with its limits and an example") {
+  const RouteTable routes = ContractRoutes();
+  for (const Route* route : routes.routes()) {
+    for (const FieldPlan& field : route->request_plan->fields) {
+      INFO(route->rpc << " " << field.name);
+      const bool is_in_path = IsSetByPath(*route, field);
+      if (route->has_body && !is_in_path) continue;
+      const bool is_message = field.kind == FieldPlan::Kind::kMessage;
+      const FieldPlan& leaf = is_message ? field.message->fields[0] : field;
+      const std::string name = is_message ? ToString({&field, &leaf}) : std::string(field.name);
+      const object* parameter = ParameterOf(*route, name);
+      REQUIRE(parameter != nullptr);
+      CHECK(parameter->at("in") == (is_in_path ? "path" : "query"));
+      CHECK(parameter->at("required") == (field.rule->required() && (!is_message || leaf.rule->required())));
+      CHECK_FALSE(parameter->at("example").is_null());
+      CheckLimits(leaf, parameter->at("schema"));
+    }
+    CHECK((ParameterOf(*route, "Idempotency-Key") != nullptr) == route->rest->idempotency_key());
+    CHECK((ParameterOf(*route, "If-None-Match") != nullptr) == route->rest->etag());
+    CHECK(ParameterOf(*route, "X-Request-Id") != nullptr);
+  }
+}
+
+TEST_CASE("every field of a body is documented, with its limits and an example") {
+  const RouteTable routes = ContractRoutes();
+  size_t count = 0;
+  for (const Route* route : routes.routes()) {
+    if (!route->has_body) continue;
+    INFO(route->rpc);
+    const value& media = OperationOf(*route).at("requestBody").at("content").at("application/json");
+    const auto* choices = media.at("schema").as_object().if_contains("oneOf");
+    const bool is_strict = !route->rest->ignore_unknown_fields();
+    CheckExamples(media, choices != nullptr ? 2 : 1);
+    const value& schema =
+        choices != nullptr ? choices->as_array()[route->takes_array() ? 1 : 0] : media.at("schema");
+    if (route->body_field == nullptr) {
+      CheckBody(*route->request_plan, schema, is_strict, route);
+    } else {
+      CheckBody(*route->body_field->message, route->takes_array() ? schema.at("items") : schema, is_strict,
+                nullptr);
+    }
+    if (route->takes_array()) CheckLimits(*route->body_field, schema);
+    ++count;
+  }
+  CHECK(count == 8);
+}
+
+TEST_CASE("every answer is documented: its fields, headers and example, and every reason to refuse") {
+  const RouteTable routes = ContractRoutes();
+  for (const Route* route : routes.routes()) {
+    INFO(route->rpc);
+    const auto& responses = OperationOf(*route).at("responses").as_object();
+    const value& success = responses.at(route->answers_nothing() ? "204" : "200");
+    CHECK(success.at("headers").as_object().contains("X-Request-Id"));
+    CHECK(success.at("headers").as_object().contains("ETag") == route->rest->etag());
+    CHECK(responses.contains("304") == route->rest->etag());
+    if (!route->answers_nothing()) {
+      const value& media =
+          success.at("content").at(route->answers_lines() ? "application/x-ndjson" : "application/json");
+      const auto* choices = media.at("schema").as_object().if_contains("oneOf");
+      CheckExamples(media, choices != nullptr ? 2 : 1);
+      const MessagePlan* shown = route->answers_lines() ? route->items->message
+                                 : route->response_body ? route->response_body->message
+                                                        : route->response_plan;
+      const value& schema =
+          choices != nullptr ? choices->as_array()[route->takes_array() ? 1 : 0] : media.at("schema");
+      const bool is_list = route->response_body != nullptr && route->response_body->is_list();
+      for (const FieldPlan& field : shown->fields) {
+        INFO(field.name);
+        CHECK(Property(is_list ? schema.at("items") : schema, field.name) != nullptr);
       }
-      CHECK(count == 1);
+    }
+    for (const char* status : {"400", "401", "408", "413", "414", "415", "431", "500", "503", "504"}) {
+      CHECK(responses.contains(status));
+    }
+    CHECK(responses.contains("403") == route->auth->has_scope());
+    CHECK(responses.contains("429") == route->auth->has_scope());
+    CHECK(responses.contains("422") == route->rest->idempotency_key());
+    for (const std::string& name : route->rest->reasons()) {
+      INFO(name);
+      errors::v1::Reason reason;
+      REQUIRE(errors::v1::Reason_Parse("REASON_" + name, &reason));
+      const value& problem = responses.at(std::to_string(RuleOf(reason).http_status()))
+                                 .at("content")
+                                 .at("application/problem+json");
+      CHECK(Has(problem.at("schema").at("allOf").as_array()[1].at("properties").at("code").at("enum"), name));
+      CHECK(problem.at("examples").as_object().contains(name));
     }
   }
+}
+
+TEST_CASE("the paths that call no RPC are documented") {
+  for (const char* path : {"/healthz", "/readyz", "/openapi.json"}) {
+    CHECK(Contract().at("paths").at(path).at("get").at("responses").as_object().contains("200"));
+  }
+  CHECK(At("/paths/~1readyz/get/responses").as_object().contains("503"));
+  CHECK(At("/paths/~1api~1v1~1feedback/options/responses").as_object().contains("204"));
+  CHECK_FALSE(At("/paths/~1spans").as_object().contains("options"));
 }
 
 TEST_CASE("every reference resolves") {
@@ -113,26 +291,29 @@ TEST_CASE("schemas say what the contract says of the fields") {
   const auto& properties = body.at("properties").as_object();
   CHECK_FALSE(properties.contains("prompt_slug"));  // in the path
   CHECK(properties.at("thumbs_up").at("type") == "boolean");
+  CHECK(properties.at("reason").at("type") == Names({"string", "null"}));
   CHECK(properties.at("reason").at("maxLength") == 65536);
   CHECK(properties.at("reason").at("x-max-bytes") == 65536);
   CHECK(properties.at("reason").at("description") == "Why, at most 64 KiB.");
   CHECK(properties.at("reason").at("examples").at(0) == "Response was too vague");
-  CHECK(properties.at("metadata").at("type") == "object");
+  CHECK(properties.at("metadata").at("type") == Names({"object", "null"}));
   CHECK(properties.at("metadata").at("x-max-bytes") == 16384);
   CHECK(properties.at("judge_id").at("format") == "uuid");
-  CHECK(properties.at("expected_score").at("type") == "number");
-  CHECK(properties.at("score_direction").at("$ref") == "#/components/schemas/ScoreDirection");
-  CHECK(properties.at("criteria_feedback").at("additionalProperties").at("$ref") ==
-        "#/components/schemas/CriterionFeedback");
+  CHECK(properties.at("expected_score").at("type") == Names({"number", "null"}));
+  CHECK(properties.at("score_direction").at("oneOf").at(0).at("$ref") ==
+        "#/components/schemas/ScoreDirection");
+  CHECK(properties.at("criteria_feedback").at("additionalProperties").at("oneOf").at(0).at("$ref") ==
+        "#/components/schemas/CriterionFeedbackInput");
   CHECK(At("/components/schemas/ScoreDirection/enum") == Names({"too_high", "too_low"}));
   CHECK(At("/components/schemas/Person/required") == Names({"id"}));
-  CHECK(At("/components/schemas/Person/additionalProperties") == false);
+  CHECK_FALSE(At("/components/schemas/Person").as_object().contains("additionalProperties"));
+  CHECK(At("/components/schemas/PersonInput/additionalProperties") == false);
 
   const auto& mint =
       At("/paths/~1api~1v1~1feedback~1token/post/requestBody/content/application~1json/schema");
   CHECK(mint.at("required") == Names({"resource_type", "resource_id"}));
   const auto& expires_in = mint.at("properties").at("expires_in_seconds");
-  CHECK(expires_in.at("type") == "integer");
+  CHECK(expires_in.at("type") == Names({"integer", "null"}));
   CHECK(expires_in.at("minimum") == 1);
   CHECK(expires_in.at("maximum") == 86400);
   CHECK(expires_in.at("default") == 3600);
@@ -150,8 +331,9 @@ TEST_CASE("a body may be an array, and either where two RPCs share a route") {
              Catch::Contains("4 MiB") && Catch::Contains("gzip"));
   const auto& array = spans.at("content").at("application/json").at("schema");
   CHECK(array.at("type") == "array");
-  CHECK(array.at("items").at("$ref") == "#/components/schemas/Span");
-  CHECK(At("/components/schemas/Span/required") == Names({"trace_id", "name", "started_at"}));
+  CHECK(array.at("items").at("$ref") == "#/components/schemas/SpanInput");
+  CHECK(array.at("maxItems") == 10000);
+  CHECK(At("/components/schemas/SpanInput/required") == Names({"trace_id", "name", "started_at"}));
   CHECK(At("/paths/~1spans/post/responses/200/content/application~1json/schema/type") == "array");
 
   const std::string record = "/paths/~1projects~1{project_id}~1judges~1{judge_id}~1evaluations/post";
@@ -185,11 +367,11 @@ TEST_CASE("an answer may be lines where two RPCs share a route") {
 }
 
 TEST_CASE("a time that may be a number is both, and maps may be absent") {
-  const auto& started = At("/components/schemas/Span/properties/started_at/oneOf").as_array();
+  const auto& started = At("/components/schemas/SpanInput/properties/started_at/oneOf").as_array();
   REQUIRE(started.size() == 2);
   CHECK(started[0].at("format") == "date-time");
   CHECK(started[1].at("type") == "number");
-  CHECK(At("/components/schemas/Span/properties/started_at/description") == "When it started.");
+  CHECK(At("/components/schemas/SpanInput/properties/started_at/description") == "When it started.");
   const auto& required = At("/components/schemas/Evaluation/required").as_array();
   CHECK(std::ranges::find(required, value("evaluation_result")) != required.end());
   CHECK(std::ranges::find(required, value("criteria_scores")) == required.end());
@@ -199,7 +381,7 @@ TEST_CASE("parameters stand in path, query and header") {
   const auto& parameters =
       At("/paths/~1v1~1prompts~1{prompt_slug}~1completions~1{completion_id}~1feedback/get/parameters")
           .as_array();
-  REQUIRE(parameters.size() == 4);
+  REQUIRE(parameters.size() == 5);
   CHECK(parameters[2].at("name") == "created_by.id");
   CHECK(parameters[2].at("in") == "query");
   CHECK(parameters[2].at("required") == false);
@@ -208,7 +390,8 @@ TEST_CASE("parameters stand in path, query and header") {
   CHECK(token.at("name") == "token");
   CHECK(token.at("in") == "query");
   CHECK(token.at("required") == true);
-  CHECK(At("/paths/~1api~1v1~1feedback~1token/post/parameters/0/name") == "Idempotency-Key");
+  CHECK(At("/paths/~1api~1v1~1feedback~1token/post/parameters/0/$ref") ==
+        "#/components/parameters/Idempotency-Key");
 }
 
 TEST_CASE("credentials are those of the auth rule") {
@@ -223,7 +406,7 @@ TEST_CASE("credentials are those of the auth rule") {
 TEST_CASE("errors are listed by status, each reason with its problem document") {
   const auto& gone = At("/paths/~1api~1v1~1feedback/post/responses/410");
   const auto& content = gone.at("content").at("application/problem+json");
-  CHECK(content.at("schema").at("$ref") == "#/components/schemas/Problem");
+  CHECK(content.at("schema").at("allOf").at(0).at("$ref") == "#/components/schemas/Problem");
   const auto& examples = content.at("examples").as_object();
   CHECK(examples.size() == 3);
   CHECK(examples.at("TOKEN_USED").at("$ref") == "#/components/examples/TOKEN_USED");
