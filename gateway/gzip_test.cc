@@ -1,6 +1,5 @@
 #include "gateway/gzip.h"
 
-#include <ctime>
 #include <random>
 #include <string>
 
@@ -8,6 +7,7 @@
 
 #include "common/status/error.h"
 #include "gateway/testing/gzip.h"
+#include "tests/support/usage.h"
 
 namespace verdict::gateway {
 namespace {
@@ -17,12 +17,6 @@ constexpr std::size_t kMax = 1 << 20;
 std::string Refusal(std::string_view compressed) {
   const auto inflated = Gunzip(compressed, kMax);
   return inflated.ok() ? "" : std::string(ReasonName(ReasonOf(inflated.status())));
-}
-
-double CpuSeconds() {
-  timespec time = {};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
 TEST_CASE("gzip is inflated, all its members") {
@@ -63,16 +57,16 @@ TEST_CASE("nothing is inflated beyond the limit") {
   const std::string member = Gzip(std::string(16 << 20, '\0'));
   std::string bomb;
   while (bomb.size() < 1024 * member.size()) bomb += member;
-  double start = CpuSeconds();
+  double start = test::ThreadCpuSeconds();
   CHECK(Refusal(bomb) == "BODY_TOO_LARGE");
-  CHECK(CpuSeconds() - start < kSecondsMax);
+  CHECK(test::ThreadCpuSeconds() - start < kSecondsMax);
 
   const std::string nothing = Gzip("");
   std::string nothings;
   while (nothings.size() < (4 << 20)) nothings += nothing;
-  start = CpuSeconds();
+  start = test::ThreadCpuSeconds();
   CHECK(Gunzip(nothings, kMax)->empty());
-  CHECK(CpuSeconds() - start < kSecondsMax);
+  CHECK(test::ThreadCpuSeconds() - start < kSecondsMax);
 }
 
 }  // namespace

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include <google/protobuf/timestamp.pb.h>
 
 #include "absl/status/status.h"
 #include "common/status/error.h"
@@ -57,6 +61,29 @@ inline RouteTable ContractRoutes() {
       aggregator::v1::FeedbackItem::descriptor()->file()->service(0),
   };
   return *RouteTable::Build(services);
+}
+
+// Adds the type, and every type that its fields have, to those that are not there yet.
+inline void AddTypes(const google::protobuf::Descriptor* type,
+                     std::vector<const google::protobuf::Descriptor*>& types) {
+  if (type == google::protobuf::Timestamp::descriptor() || std::ranges::count(types, type) > 0) return;
+  if (!type->options().map_entry()) types.push_back(type);
+  for (int i = 0; i < type->field_count(); ++i) {
+    if (const auto* inner = type->field(i)->message_type()) AddTypes(inner, types);
+  }
+}
+
+// Every type of message that can be reached from the REST contract, and the tests' own that has every kind of
+// field.
+inline std::vector<const google::protobuf::Descriptor*> JsonTypes() {
+  std::vector<const google::protobuf::Descriptor*> types;
+  AddTypes(testing::Everything::descriptor(), types);
+  const RouteTable contract = ContractRoutes();
+  for (const Route* route : contract.routes()) {
+    AddTypes(route->request->GetDescriptor(), types);
+    AddTypes(route->response->GetDescriptor(), types);
+  }
+  return types;
 }
 
 inline std::string ToJson(const MessagePlan& plan, const google::protobuf::Message& message) {
