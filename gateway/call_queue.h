@@ -5,13 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <grpcpp/completion_queue.h>
 
 #include "gateway/asio.h"
+#include "gateway/resumed.h"
 
 // gRPC's asynchronous operations, awaited by coroutines. (gRPC 1.51's callback API would be shorter; its
 // pollers sleep up to 100 ms after an idle second.)
@@ -41,35 +38,28 @@ class CallQueue {
   std::vector<std::jthread> threads_;
 };
 
-// Resumes a coroutine, on the coroutine's own thread.
-template <typename Handler>
+// Resumes what waits for an operation.
+template <typename Resume>
 class ResumingOperation final : public CallOperation {
  public:
-  ResumingOperation(Handler handler, const Executor& executor)
-      : handler_(std::move(handler)), work_(executor) {}
+  explicit ResumingOperation(Resume resume) : resume_(std::move(resume)) {}
 
   void Complete(bool ok) override {
-    asio::post(work_.get_executor(),
-               [handler = std::move(handler_), ok]() mutable { std::move(handler)(ok); });
+    resume_(ok);
     delete this;
   }
 
  private:
-  Handler handler_;
-  asio::executor_work_guard<Executor> work_;  // keeps the coroutine's loop running until then
+  Resume resume_;
 };
 
 // Begins an operation by `start(tag)`, waits until it has ended, and returns its `ok`.
 template <typename Start>
 Awaitable<bool> Completed(Start start) {
-  const Executor executor = co_await asio::this_coro::executor;
-  const asio::use_awaitable_t<Executor> token;
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(
-      [&](auto handler) {
-        CallOperation* operation = new ResumingOperation<decltype(handler)>(std::move(handler), executor);
-        start(static_cast<void*>(operation));
-      },
-      token);
+  return Resumed<bool>([start = std::move(start)](auto resume) mutable {
+    CallOperation* operation = new ResumingOperation<decltype(resume)>(std::move(resume));
+    start(static_cast<void*>(operation));
+  });
 }
 
 }  // namespace verdict::gateway

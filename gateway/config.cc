@@ -14,6 +14,10 @@ void GatewayConfig::AddTo(config::Parser& parser) {
   parser.Add("threads", &threads, "Threads that serve HTTP; 0 means one per processor.");
   parser.Add("connections-max", &connections_max,
              "Open connections of clients; further ones are closed at once.");
+  parser.Add(
+      "connections-per-address-max", &connections_per_address_max,
+      "Of these, from one IPv4 address or IPv6 /64; 0 means no bound, as behind an ingress, whose address "
+      "all connections have.");
   for (const char* name : {"token-address", "feedback-address", "aggregator-address"}) parser.Require(name);
   parser.Check([this] { return CorsPolicy::Parse(cors_origins).ok(); },
                "cors-origins must be `*` or origins such as https://app.example.com, separated by commas.");

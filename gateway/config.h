@@ -17,6 +17,7 @@ struct GatewayConfig {
   std::string cors_origins = "*";
   std::size_t threads = 0;
   std::size_t connections_max = 10'000;
+  std::size_t connections_per_address_max = 0;
 
   // Declares the settings and their rules.
   void AddTo(config::Parser& parser);

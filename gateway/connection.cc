@@ -157,6 +157,8 @@ void Connection::Abort() {
 }
 
 void Connection::Watch(std::function<void()> gone) {
+  // Aborted before there was a call to cancel.
+  if (!socket_.is_open()) return gone();
   watcher_ = std::make_shared<Watcher>(std::move(gone), Timer(socket_.get_executor()));
   socket_.async_wait(
       Socket::wait_read, [this, weak = std::weak_ptr(watcher_)](boost::system::error_code error) {

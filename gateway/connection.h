@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -27,13 +28,17 @@ class Exchange;
 struct HttpLimits {
   HeadLimits head = {};
   std::size_t connections = 10'000;
+  std::size_t connections_per_address = 0;  // 0: as many as there may be in all
   std::size_t requests_per_connection = 1000;
   std::chrono::milliseconds head_timeout = std::chrono::seconds(5);  // from a head's first byte to its last
   std::chrono::milliseconds idle_timeout =
-      std::chrono::seconds(60);                                    // between an answer and the next request
-  std::chrono::milliseconds body_grace = std::chrono::seconds(5);  // a body's time: this, and its size by the
-  std::size_t body_bytes_per_second = 500;                         // least rate
-  std::size_t body_bytes_total = 128 << 20;                        // of all requests at a time
+      std::chrono::seconds(60);                                      // between an answer and the next request
+  std::chrono::milliseconds body_grace = std::chrono::seconds(5);    // how far a body may fall behind
+  std::size_t body_bytes_per_second = 500;                           // this rate, and never be ahead of it
+  std::chrono::milliseconds body_timeout = std::chrono::minutes(2);  // of a whole body
+  // By Held, of all requests together; an eighth is for small ones alone.
+  std::array<std::size_t, kHeldKinds> held_bytes = {16 << 20, 64 << 20, 128 << 20};
+  std::size_t small_bytes = 16 * 1024;
   std::chrono::milliseconds write_timeout = std::chrono::seconds(30);  // of one write
   std::chrono::milliseconds linger_timeout = std::chrono::seconds(1);  // for the client to close first
   std::size_t linger_bytes = 1 << 20;                                  // of what it still sends
@@ -57,6 +62,7 @@ struct HttpContext {
   RequestHandler& handler;
   Metrics& metrics;
   std::atomic<bool> draining = false;
+  std::array<std::atomic<std::size_t>, kHeldKinds> held_bytes = {};  // by Held, of all exchanges
 };
 
 // A client's connection: reads requests one after the other, has them answered in that order, and keeps the
@@ -65,8 +71,9 @@ class Connection {
  public:
   enum class Read { kSome, kEnd, kTimeout, kFull };
 
-  // The longest stretch that is waited for in one piece: a header section, or a chunk's header.
-  static constexpr std::size_t kBufferMax = 32 * 1024;
+  // The longest stretch that is waited for in one piece, a header section or a chunk's header, and what is
+  // read at a time.
+  static constexpr std::size_t kBufferMax = 24 * 1024;
 
   Connection(Socket socket, HttpContext& context);
   ~Connection();
@@ -85,7 +92,7 @@ class Connection {
 
   // The rest is for the exchange in progress.
 
-  const HttpContext& context() const { return context_; }
+  HttpContext& context() { return context_; }
   std::string_view received() const;
   void Consume(std::size_t bytes);
 

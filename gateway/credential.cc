@@ -4,16 +4,18 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/rpc/call_metadata.h"
-#include "common/status/error.h"
+#include "gateway/resumed.h"
 
 namespace verdict::gateway {
 namespace {
 
 // No credential is longer: a feedback token has at most so many characters, a key fewer.
 constexpr std::size_t kCredentialMax = 2048;
+constexpr char kBearer[] = "Bearer ";
 
 // gRPC metadata is bounded and visible ASCII. What no credential can be stays so here, and the service
 // refuses it like any other false one.
@@ -26,18 +28,25 @@ std::string Sanitized(std::string_view credential) {
 
 }  // namespace
 
-absl::Status ApiKeyRequired() {
-  return MakeError(errors::v1::REASON_UNAUTHENTICATED, "The API key is missing or not valid.");
-}
-
 absl::StatusOr<std::string> AuthorizationOf(const RequestHead& head) {
   const auto authorization = head.Field("Authorization");
   const auto bearer = authorization ? rpc::BearerOf(*authorization) : std::nullopt;
   const auto key = head.Field("X-Api-Key");
-  if (bearer && key && *bearer != *key) return ApiKeyRequired();
+  if (bearer && key && *bearer != *key) return auth::Unauthenticated();
   const std::string_view credential = bearer ? *bearer : key.value_or("");
   if (credential.empty()) return std::string();
-  return absl::StrCat("Bearer ", Sanitized(credential));
+  return absl::StrCat(kBearer, Sanitized(credential));
+}
+
+Awaitable<absl::Status> CheckApiKey(auth::Authenticator& authenticator, const std::string& authorization,
+                                    auth::Deadline deadline) {
+  const std::string secret = authorization.substr(sizeof(kBearer) - 1);
+  if (secret.size() > auth::kCredentialBytesMax) co_return auth::Unauthenticated();
+  co_return co_await Resumed<absl::Status>([&](auto resume) {
+    authenticator.Authenticate(
+        {.secret = secret}, deadline,
+        [resume = std::move(resume)](const auto& principal) mutable { resume(principal.status()); });
+  });
 }
 
 }  // namespace verdict::gateway

@@ -71,7 +71,7 @@ absl::Status BadEncoding(std::string_view field, std::string_view what) {
 }
 
 absl::Status TooManyBodies() {
-  return MakeError(errors::v1::REASON_OVERLOADED, "Too many bodies are being read. Nothing was stored.");
+  return MakeError(errors::v1::REASON_OVERLOADED, "Too many large requests are under way.");
 }
 
 absl::Status AboutBody(const absl::Status& error, std::string_view field) {

@@ -41,7 +41,7 @@ absl::Status WrongValue(std::string_view field, std::string_view expectation);
 // BAD_REQUEST: a part of the request target is malformed. `what` goes on after the field's name.
 absl::Status BadEncoding(std::string_view field, std::string_view what);
 
-// OVERLOADED: the bodies of all requests take more memory than they may.
+// OVERLOADED: what all requests hold, bodies or answers, takes more memory than it may.
 absl::Status TooManyBodies();
 
 // The error of a service about a request whose `field` is the body: its violations name what is in the body

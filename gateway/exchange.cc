@@ -1,14 +1,16 @@
 #include "gateway/exchange.h"
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <utility>
 
+#include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/error.hpp>
+#include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <openssl/rand.h>
 
 #include "absl/strings/escaping.h"
@@ -16,6 +18,7 @@
 #include "common/log/log.h"
 #include "common/rpc/call_metadata.h"
 #include "common/status/error.h"
+#include "common/status/macros.h"
 #include "gateway/errors.h"
 #include "gateway/problem.h"
 
@@ -24,7 +27,7 @@ namespace {
 
 namespace http = boost::beast::http;
 
-constexpr std::size_t kChunkExtensionMax = 256;
+constexpr std::size_t kChunkExtensionsMax = 256;  // of all chunks of a body: they are work, and mean nothing
 
 std::string RequestIdOf(const RequestHead& head) {
   if (const auto given = head.Field("X-Request-Id"); given && rpc::IsRequestId(*given))
@@ -42,6 +45,36 @@ std::string HttpDate() {
   std::array<char, 32> text = {};
   return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
 }
+
+// Beast's string_body, but for its reserving what Content-Length announces: memory is for what arrives.
+struct GrowingBody {
+  using value_type = std::string;
+
+  class reader {  // as Beast names it. NOLINT(readability-identifier-naming)
+   public:
+    template <bool is_request, class FieldsOfHead>
+    reader(http::header<is_request, FieldsOfHead>& /*head*/, std::string& body) : body_(body) {}
+
+    void init(const boost::optional<std::uint64_t>& /*length*/, boost::system::error_code& error) {
+      error = {};
+    }
+
+    template <class Buffers>
+    std::size_t put(const Buffers& buffers, boost::system::error_code& error) {
+      const std::size_t size_before = body_.size();
+      for (const auto buffer : boost::beast::buffers_range_ref(buffers)) {
+        body_.append(static_cast<const char*>(buffer.data()), buffer.size());
+      }
+      error = {};
+      return body_.size() - size_before;
+    }
+
+    void finish(boost::system::error_code& error) { error = {}; }
+
+   private:
+    std::string& body_;
+  };
+};
 
 bool HasNoBody(int status) { return status == 204 || status == 304; }
 
@@ -62,7 +95,11 @@ Exchange::Exchange(Connection& connection, RequestHead head)
       keep_alive_(head_.keep_alive) {}
 
 Exchange::~Exchange() {
-  connection_.context().metrics.body_bytes.Decrement(static_cast<double>(held_bytes_));
+  for (std::size_t at = 0; at < kHeldKinds; ++at) {
+    connection_.context().held_bytes[at] -= held_bytes_[at];
+    const auto bytes = static_cast<double>(held_bytes_[at]);
+    connection_.context().metrics.held_bytes(static_cast<Held>(at)).Decrement(bytes);
+  }
   const std::chrono::duration<double> latency = SteadyClock::now() - start_;
   connection_.context().metrics.CountRequest(route_, head_.method, status_, latency);
   log::Info("request", {{"method", head_.method},
@@ -73,16 +110,35 @@ Exchange::~Exchange() {
                         {"request_id", request_id_}});
 }
 
-absl::Status Exchange::HoldBytes(std::size_t bytes) {
-  const HttpContext& context = connection_.context();
-  held_bytes_ += bytes;
-  context.metrics.body_bytes.Increment(static_cast<double>(bytes));
-  return context.metrics.body_bytes.Value() > static_cast<double>(context.limits.body_bytes_total)
-             ? TooManyBodies()
-             : absl::OkStatus();
+absl::Status Exchange::HoldBytes(Held kind, std::size_t bytes) {
+  HttpContext& context = connection_.context();
+  const auto at = static_cast<std::size_t>(kind);
+  // Large ones leave room, or a few of them would shut everybody out.
+  const std::size_t total = context.limits.held_bytes[at];
+  const std::size_t most = held_bytes_[at] + bytes > context.limits.small_bytes ? total - total / 8 : total;
+  // What is refused is never counted, not for a moment in which it would have others refused.
+  std::size_t held = context.held_bytes[at];
+  do {
+    if (held + bytes > most) return TooManyBodies();
+  } while (!context.held_bytes[at].compare_exchange_weak(held, held + bytes));
+  held_bytes_[at] += bytes;
+  context.metrics.held_bytes(kind).Increment(static_cast<double>(bytes));
+  return absl::OkStatus();
 }
 
-Awaitable<absl::StatusOr<std::string>> Exchange::ReadBody(std::size_t bytes_max) {
+absl::Status Exchange::Grow(Held kind, std::string& body, std::size_t bytes, std::size_t size_max) {
+  const std::size_t size = std::min(body.size() + bytes, size_max);
+  if (size <= body.capacity()) return absl::OkStatus();
+  const std::size_t capacity = std::min(std::max(size, 2 * body.capacity()), size_max);
+  RETURN_IF_ERROR(HoldBytes(kind, capacity - body.capacity()));
+  std::string larger;  // reserve() would take twice what there was, whatever it is asked for
+  larger.reserve(capacity);
+  larger.append(body);
+  body = std::move(larger);
+  return absl::OkStatus();
+}
+
+Awaitable<absl::StatusOr<std::string>> Exchange::ReadBody(Held kind, std::size_t bytes_max) {
   if (!body_pending_) co_return std::string();
   if (head_.content_length.value_or(0) > bytes_max) co_return BodyTooLarge(bytes_max);
   if (head_.expects_continue && connection_.received().empty()) {
@@ -91,32 +147,40 @@ Awaitable<absl::StatusOr<std::string>> Exchange::ReadBody(std::size_t bytes_max)
     }
   }
 
-  http::request_parser<http::string_body> parser;
+  http::request_parser<GrowingBody> parser;
+  std::string& body = parser.get().body();
   parser.eager(true);
   parser.body_limit(bytes_max);
-  auto check_extensions = [](std::uint64_t, boost::beast::string_view extensions,
-                             boost::system::error_code& error) {
-    if (extensions.size() > kChunkExtensionMax) error = http::error::bad_chunk_extension;
+  std::size_t extension_bytes = 0;
+  auto check_extensions = [&](std::uint64_t, boost::beast::string_view extensions,
+                              boost::system::error_code& refused) {
+    extension_bytes += extensions.size();
+    if (extension_bytes > kChunkExtensionsMax) refused = http::error::bad_chunk_extension;
   };
   parser.on_chunk_header(check_extensions);
   boost::system::error_code error;
   parser.put(asio::buffer(FramingOf(head_)), error);
 
   const HttpLimits& limits = connection_.context().limits;
-  const auto grace_end = SteadyClock::now() + limits.body_grace;
+  const auto end = SteadyClock::now() + limits.body_timeout;
+  auto deadline = SteadyClock::now() + limits.body_grace;
   for (;;) {
     const std::string_view received = connection_.received();
     if (!received.empty()) {
-      const std::size_t consumed = parser.put(asio::buffer(received), error);
-      connection_.Consume(consumed);
-      if (absl::Status status = HoldBytes(consumed); !status.ok()) co_return status;
+      const std::size_t size_before = body.size();
+      const std::size_t size_max = head_.content_length.value_or(bytes_max);
+      if (absl::Status status = Grow(kind, body, received.size(), size_max); !status.ok()) co_return status;
+      connection_.Consume(parser.put(asio::buffer(received), error));
+      // Content alone buys time; chunk headers do not. Time cannot be saved up: who sends a lot and then
+      // stops would hold it for hours.
+      const std::size_t content = body.size() - size_before;
+      const std::chrono::milliseconds earned(1000 * content / limits.body_bytes_per_second);
+      deadline = std::min({deadline + earned, SteadyClock::now() + limits.body_grace, end});
       if (error == http::error::body_limit) co_return BodyTooLarge(bytes_max);
       if (error && error != http::error::need_more) co_return BadBody("The body's chunks are malformed.");
       if (parser.is_done()) break;
     }
-    // Counted in bytes of content: chunk headers buy no time.
-    const std::chrono::milliseconds earned(1000 * parser.get().body().size() / limits.body_bytes_per_second);
-    switch (co_await connection_.ReadSome(grace_end + earned)) {
+    switch (co_await connection_.ReadSome(deadline)) {
       case Connection::Read::kSome:
         break;
       case Connection::Read::kEnd:
@@ -128,7 +192,7 @@ Awaitable<absl::StatusOr<std::string>> Exchange::ReadBody(std::size_t bytes_max)
     }
   }
   body_pending_ = false;
-  co_return std::move(parser.get().body());
+  co_return std::move(body);
 }
 
 std::string Exchange::HeadOf(const Response& response, std::string_view framing) {
@@ -148,9 +212,10 @@ std::string Exchange::HeadOf(const Response& response, std::string_view framing)
 
 Awaitable<void> Exchange::Send(Response response) {
   const bool empty = HasNoBody(response.status);
+  std::string_view body = response.lasting_body.empty() ? response.body : response.lasting_body;
   const std::string head =
-      HeadOf(response, empty ? "" : absl::StrCat("Content-Length: ", response.body.size(), "\r\n"));
-  const std::string_view body = empty || head_.method == "HEAD" ? std::string_view() : response.body;
+      HeadOf(response, empty ? "" : absl::StrCat("Content-Length: ", body.size(), "\r\n"));
+  if (empty || head_.method == "HEAD") body = {};
   complete_ = co_await connection_.Write(std::array{asio::buffer(head), asio::buffer(body)});
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +18,8 @@
 namespace verdict::gateway {
 
 // One request on a connection and its answer, of which there is exactly one: Send, SendProblem, or a stream.
-// Writes the request's log line and metrics when it ends. Lives on its connection's thread.
+// Writes the request's log line and metrics when it ends. Lives on its connection's thread, but for
+// HoldBytes.
 class Exchange {
  public:
   // The views of `head` stay valid as long as the exchange.
@@ -37,11 +39,12 @@ class Exchange {
 
   // Reads the whole body; empty when there is none. BODY_TOO_LARGE (before reading, where Content-Length says
   // so), REQUEST_TIMEOUT, OVERLOADED or BAD_REQUEST, after each of which the connection closes.
-  Awaitable<absl::StatusOr<std::string>> ReadBody(std::size_t bytes_max);
+  Awaitable<absl::StatusOr<std::string>> ReadBody(Held kind, std::size_t bytes_max);
 
-  // Counts bytes that are made of the body, until the exchange ends. OVERLOADED when they are too many, those
-  // of all requests together.
-  absl::Status HoldBytes(std::size_t bytes);
+  // Counts bytes of the body or the answer, or of what is made of them, until the exchange ends. On any
+  // thread, but on one at a time. OVERLOADED when they are too many, those of this kind of all requests
+  // together.
+  absl::Status HoldBytes(Held kind, std::size_t bytes);
 
   // Runs `gone` on this thread when the client closes the connection, as long as the watch lives.
   class Watch {
@@ -77,6 +80,9 @@ class Exchange {
   bool looks_complete_but_is_not() const { return streaming_ && head_.http_1_0 && !complete_; }
 
  private:
+  // Makes room for so many more bytes of the body, and counts it. By twice what there is, at least, or the
+  // time to copy would grow with the square.
+  absl::Status Grow(Held kind, std::string& body, std::size_t bytes, std::size_t size_max);
   std::string HeadOf(const Response& response, std::string_view framing);
 
   Connection& connection_;
@@ -85,7 +91,7 @@ class Exchange {
   const SteadyClock::time_point start_ = SteadyClock::now();
   std::string_view route_ = "unmatched";
   Fields fields_;
-  std::size_t held_bytes_ = 0;
+  std::array<std::size_t, kHeldKinds> held_bytes_ = {};
   bool body_pending_;      // of the request
   bool keep_alive_;        // as far as the request and the limits go
   bool complete_ = false;  // the whole answer has been written

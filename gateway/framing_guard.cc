@@ -18,6 +18,7 @@ using errors::v1::REASON_HEADERS_TOO_LARGE;
 using errors::v1::REASON_URI_TOO_LONG;
 
 constexpr std::string_view kEndOfHead = "\r\n\r\n";
+constexpr std::size_t kMethodMax = 32;  // a method is logged: it shall not fill the log
 
 absl::Status BadRequest(std::string_view message) { return MakeError(REASON_BAD_REQUEST, message); }
 
@@ -50,10 +51,12 @@ bool IsHostChar(char c) {
 
 bool All(std::string_view text, bool (*is)(char)) { return !text.empty() && std::ranges::all_of(text, is); }
 
+// Without the spaces around it. A tab is white space too, but not to all parsers: it stays, and a field that
+// says where a message ends is refused with it.
 std::string_view Trim(std::string_view value) {
-  const auto first = value.find_first_not_of(" \t");
+  const auto first = value.find_first_not_of(' ');
   if (first == std::string_view::npos) return {};
-  return value.substr(first, value.find_last_not_of(" \t") - first + 1);
+  return value.substr(first, value.find_last_not_of(' ') - first + 1);
 }
 
 // Removes and returns the text before the next `separator`, or all of it.
@@ -98,6 +101,9 @@ absl::Status ParseRequestLine(std::string_view line, const HeadLimits& limits, R
                               std::string_view& authority) {
   head.method = Cut(line, " ");
   if (!All(head.method, IsTokenChar)) return BadRequest("The request line does not begin with a method.");
+  if (head.method.size() > kMethodMax) {
+    return BadRequest(absl::StrCat("The method is longer than ", kMethodMax, " bytes."));
+  }
   const std::string_view target = Cut(line, " ");
   if (target.size() > limits.target_bytes) return TooLong(limits);
   if (line != "HTTP/1.1" && line != "HTTP/1.0") {

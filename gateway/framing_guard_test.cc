@@ -63,6 +63,7 @@ TEST_CASE("malformed and ambiguous header sections are refused") {
       {"a tab between the parts", "GET\t/\tHTTP/1.1\r\nHost: a\r\n\r\n"},
       {"a space after the version", "GET / HTTP/1.1 \r\nHost: a\r\n\r\n"},
       {"a separator in the method", "GE(T / HTTP/1.1\r\nHost: a\r\n\r\n"},
+      {"a long method", std::string(33, 'M') + " / HTTP/1.1\r\nHost: a\r\n\r\n"},
       {"a fragment", "GET /#a HTTP/1.1\r\nHost: a\r\n\r\n"},
       {"a target beyond ASCII", "GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n"},
       {"HTTP/0.9", "GET /\r\n\r\n"},
@@ -103,6 +104,9 @@ TEST_CASE("malformed and ambiguous header sections are refused") {
       {"Content-Length 5_0", Post("Content-Length: 5_0\r\n")},
       {"Content-Length 5 5", Post("Content-Length: 5 5\r\n")},
       {"Content-Length 5.0", Post("Content-Length: 5.0\r\n")},
+      {"a tab before Content-Length", Post("Content-Length:\t5\r\n")},
+      {"a tab behind Content-Length", Post("Content-Length: 5\t\r\n")},
+      {"a tab before Transfer-Encoding", Post("Transfer-Encoding:\tchunked\r\n")},
       {"an empty Content-Length", Post("Content-Length:\r\n")},
       {"Content-Length beyond 64 bits", Post("Content-Length: 18446744073709551616\r\n")},
       {"another expectation", Post("Expect: 200-ok\r\nContent-Length: 5\r\n")},
@@ -133,6 +137,7 @@ TEST_CASE("well-formed header sections pass") {
       {"asterisk form", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"},
       {"authority form", "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"},
       {"an unknown method", "BREW / HTTP/1.1\r\nHost: a\r\n\r\n"},
+      {"the longest method", std::string(32, 'M') + " / HTTP/1.1\r\nHost: a\r\n\r\n"},
       {"chunked in any case", Post("transfer-encoding: CHUNKED\r\n")},
       {"64 fields",
        [] {
@@ -183,9 +188,12 @@ TEST_CASE("the end of the head is found, and bytes after it are not looked at") 
 TEST_CASE("each limit of the head has its own answer") {
   const std::string long_target(4097, 'a');
   CHECK(Verdict("GET /" + long_target + " HTTP/1.1\r\nHost: a\r\n\r\n") == "URI_TOO_LONG");
+  CHECK(Verdict("GET /" + std::string(4096, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n") == "URI_TOO_LONG");
   CHECK(Verdict("GET /" + std::string(20000, 'a')) == "URI_TOO_LONG");
   CHECK(Verdict("GET /" + std::string(4095, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n") == "OK");
-  CHECK(Verdict(Get("X: " + std::string(16384, 'a') + "\r\n")) == "HEADERS_TOO_LARGE");
+  const std::size_t rest = Get("X: \r\n").size();
+  CHECK(Verdict(Get("X: " + std::string(16384 - rest, 'a') + "\r\n")) == "OK");
+  CHECK(Verdict(Get("X: " + std::string(16385 - rest, 'a') + "\r\n")) == "HEADERS_TOO_LARGE");
   CHECK(Verdict("GET / HTTP/1.1\r\nX: " + std::string(17000, 'a')) == "HEADERS_TOO_LARGE");
   std::string fields;
   for (int i = 0; i < 64; ++i) fields += "X: a\r\n";

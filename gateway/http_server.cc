@@ -1,6 +1,5 @@
 #include "gateway/http_server.h"
 
-#include <atomic>
 #include <charconv>
 #include <exception>
 #include <thread>
@@ -10,6 +9,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/socket_base.hpp>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
@@ -26,6 +26,10 @@ using Acceptor = asio::basic_socket_acceptor<tcp, Executor>;
 
 // How long accepting pauses when the process has no file descriptors left.
 constexpr std::chrono::milliseconds kAcceptPause{100};
+
+// What the kernel keeps of an answer that is not read (it doubles the number). It would let that grow to some
+// megabytes a connection.
+constexpr int kSendBuffer = 128 * 1024;
 
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
@@ -70,7 +74,7 @@ absl::Status CheckIsFree(const tcp::endpoint& endpoint) {
 // One thread with its event loop.
 class HttpServer::Worker {
  public:
-  Worker(HttpContext& context, std::atomic<std::size_t>& connections)
+  Worker(HttpContext& context, ConnectionCount& connections)
       : context_(context), connection_count_(connections) {}
   ~Worker() { Join(); }
 
@@ -79,6 +83,8 @@ class HttpServer::Worker {
     acceptor_.open(endpoint.protocol(), error);
     if (!error) acceptor_.set_option(Acceptor::reuse_address(true), error);
     if (!error) acceptor_.set_option(ReusePort(true), error);
+    // Accepted sockets have it from the listening one.
+    if (!error) acceptor_.set_option(asio::socket_base::send_buffer_size(kSendBuffer), error);
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(Acceptor::max_listen_connections, error);
     if (!error) return absl::OkStatus();
@@ -137,16 +143,17 @@ class HttpServer::Worker {
         co_await pause.async_wait(kAwait);
       }
       if (error) continue;
-      if (connection_count_.fetch_add(1) >= context_.limits.connections) {
-        --connection_count_;
+      const tcp::endpoint peer = socket.remote_endpoint(error);
+      if (error) continue;  // it is gone already
+      if (!connection_count_.Enter(peer.address())) {
         context_.metrics.connections_refused.Increment();
         continue;
       }
-      Spawn(Serve(std::move(socket)));
+      Spawn(Serve(std::move(socket), peer.address()));
     }
   }
 
-  Awaitable<void> Serve(Socket socket) {
+  Awaitable<void> Serve(Socket socket, asio::ip::address peer) {
     boost::system::error_code error;
     socket.set_option(tcp::no_delay(true), error);
     Connection connection(std::move(socket), context_);
@@ -154,16 +161,17 @@ class HttpServer::Worker {
     const struct Leave {
       ~Leave() {
         worker.connections_.erase(connection);
-        --worker.connection_count_;
+        worker.connection_count_.Leave(peer);
       }
       Worker& worker;
       Connection* connection;
-    } leave{*this, &connection};
+      const asio::ip::address& peer;
+    } leave{*this, &connection, peer};
     co_await connection.Serve();
   }
 
   HttpContext& context_;
-  std::atomic<std::size_t>& connection_count_;  // of all workers
+  ConnectionCount& connection_count_;  // of all workers
   asio::io_context io_{1};
   Acceptor acceptor_{io_};
   absl::flat_hash_set<Connection*> connections_;
@@ -172,7 +180,8 @@ class HttpServer::Worker {
 };
 
 HttpServer::HttpServer(const HttpLimits& limits, RequestHandler& handler, Metrics& metrics)
-    : context_{.limits = limits, .handler = handler, .metrics = metrics} {}
+    : context_{.limits = limits, .handler = handler, .metrics = metrics},
+      connection_count_(limits.connections, limits.connections_per_address) {}
 
 HttpServer::~HttpServer() { Drain(std::chrono::milliseconds(0)); }
 

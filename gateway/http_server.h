@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -10,12 +9,13 @@
 
 #include "absl/status/statusor.h"
 #include "gateway/connection.h"
+#include "gateway/connection_count.h"
 
 namespace verdict::gateway {
 
 // Serves HTTP/1.1 and 1.0 on a TCP port. Each thread has an event loop, a listening socket of its own on the
 // same port (SO_REUSEPORT: the kernel spreads the connections), and the connections that it accepted, so that
-// nothing of a connection is shared between threads.
+// a connection stays on one thread, but for work that its handler has done elsewhere and waits for.
 class HttpServer {
  public:
   // Starts serving on `address`, HOST:PORT with a numeric host; port 0 takes any free one. `handler` and
@@ -42,7 +42,7 @@ class HttpServer {
   HttpServer(const HttpLimits& limits, RequestHandler& handler, Metrics& metrics);
 
   HttpContext context_;
-  std::atomic<std::size_t> connection_count_ = 0;
+  ConnectionCount connection_count_;
   std::string address_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

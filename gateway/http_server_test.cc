@@ -26,7 +26,7 @@ class TestHandler : public RequestHandler {
   Awaitable<void> Handle(Exchange& exchange) override {
     const std::string_view path = exchange.head().path;
     if (path == "/echo") {
-      auto body = co_await exchange.ReadBody(kBodyMax);
+      auto body = co_await exchange.ReadBody(Held::kBody, kBodyMax);
       if (!body.ok()) co_return co_await exchange.SendProblem(body.status());
       co_await exchange.Send({.body = *std::move(body)});
     } else if (path == "/unread") {
@@ -386,6 +386,7 @@ TEST_CASE("connections beyond the cap are closed at once, and their end makes ro
     CHECK(first.Exchange(kGet).status == 200);
     auto second = fixture.Connect();
     CHECK(second.AtEnd());
+    CHECK(fixture.metrics.connections_refused.Value() == 1);
     CHECK(first.Exchange("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").status == 200);
     CHECK(first.AtEnd());
   }

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -11,6 +14,14 @@
 #include "common/metrics/metrics.h"
 
 namespace verdict::gateway {
+
+// What requests hold in memory. Each kind has a limit of its own, so that none takes another's room.
+enum class Held : std::uint8_t {
+  kStrangersBody,  // of those whose key was not checked
+  kBody,
+  kAnswer,
+};
+inline constexpr std::size_t kHeldKinds = 3;
 
 // The gateway's metrics, by name. Thread-safe.
 class Metrics {
@@ -23,6 +34,12 @@ class Metrics {
                     std::chrono::duration<double> latency);
 
  private:
+  metrics::Gauge& HeldGauge(const std::string& kind) {
+    return registry_.Gauge("verdict_gateway_body_bytes",
+                           "Bytes of bodies, and of answers to reads, that requests hold in memory.",
+                           {{"kind", kind}});
+  }
+
   struct RequestMetrics {
     metrics::Counter* count = nullptr;
     metrics::Histogram* latency = nullptr;
@@ -37,15 +54,18 @@ class Metrics {
  public:
   metrics::Gauge& connections =
       registry_.Gauge("verdict_gateway_connections", "Open connections of clients.");
-  metrics::Counter& connections_refused =
-      registry_.Counter("verdict_gateway_connections_refused_total",
-                        "Connections closed at once, because there were too many.");
-  metrics::Gauge& body_bytes =
-      registry_.Gauge("verdict_gateway_body_bytes", "Bytes of bodies that requests hold in memory.");
+  metrics::Counter& connections_refused = registry_.Counter(
+      "verdict_gateway_connections_refused_total",
+      "Connections closed at once, because there were too many, in all or from one address.");
   metrics::Counter& bytes_received =
       registry_.Counter("verdict_gateway_received_bytes_total", "Bytes read from clients.");
   metrics::Counter& bytes_sent =
       registry_.Counter("verdict_gateway_sent_bytes_total", "Bytes written to clients.");
+  metrics::Gauge& held_bytes(Held kind) const { return *held_bytes_[static_cast<std::size_t>(kind)]; }
+
+ private:
+  std::array<metrics::Gauge*, kHeldKinds> held_bytes_ = {  // by Held
+      &HeldGauge("strangers_body"), &HeldGauge("body"), &HeldGauge("answer")};
 };
 
 }  // namespace verdict::gateway

@@ -18,6 +18,7 @@ struct Response {
   int status = 200;
   Fields fields = {};
   std::string body = {};
+  std::string_view lasting_body = {};  // in place of `body`: a text that outlives the exchange
   errors::v1::Reason reason = errors::v1::REASON_UNSPECIFIED;  // why the request failed, for the log
 
   void AddField(std::string_view name, std::string_view value) { fields.emplace_back(name, value); }

@@ -35,6 +35,11 @@ constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kLines = "application/x-ndjson";
 constexpr std::size_t kEntityTagsMax = 1024;
 
+// A large body takes up to 0.2 s, and so many wait for at most some seconds. Two threads: their number bounds
+// what is in memory uncounted, while a body is inflated and parsed.
+constexpr std::size_t kLargeBodyThreads = 2;
+constexpr std::size_t kLargeBodiesMax = 64;
+
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
 // version "-" trace id "-" parent id "-" flags, of version 00, neither id all zeros (W3C Trace Context).
@@ -82,6 +87,10 @@ bool IsGzip(const RequestHead& head) {
   return absl::EqualsIgnoreCase(View(head.Field("Content-Encoding").value_or("")), "gzip");
 }
 
+// As what the route's bodies are counted: only where it is open to all are they read before the key is
+// checked.
+Held BodyOf(const Route& route) { return route.auth->public_() ? Held::kStrangersBody : Held::kBody; }
+
 // The body must be what the route reads. One without a type is taken for JSON, and refused when it is not.
 absl::Status CheckContent(const RequestHead& head, const Route& route) {
   if (!head.has_body()) return absl::OkStatus();
@@ -100,11 +109,9 @@ absl::Status CheckContent(const RequestHead& head, const Route& route) {
 }
 
 // What of the HTTP request goes with the call: these, and nothing else that a client may have sent.
-absl::Status AddMetadata(const Exchange& exchange, const Route& route, grpc::ClientContext& context) {
+absl::Status AddMetadata(const Exchange& exchange, const Route& route, const std::string& authorization,
+                         grpc::ClientContext& context) {
   const RequestHead& head = exchange.head();
-  ASSIGN_OR_RETURN(const std::string authorization, AuthorizationOf(head));
-  // Without any credential there is no need to look at the body.
-  if (authorization.empty() && !route.auth->public_()) return ApiKeyRequired();
   if (!authorization.empty()) context.AddMetadata("authorization", authorization);
   context.AddMetadata("x-request-id", exchange.request_id());
   if (const auto trace = head.Field("traceparent"); trace && IsTraceParent(*trace)) {
@@ -173,6 +180,13 @@ absl::Status Parse(grpc::ByteBuffer& bytes, Message& message) {
   return InternalError(absl::StrCat("The service's answer is not a ", message.GetTypeName(), "."));
 }
 
+// Counts what a read's answer takes until the client has it: the message, the next one, and the text that
+// they become. Of a stream, its first two messages stand for all: the first may be the little that is no
+// list, and those behind the second cannot be refused any more. Nor are answers to writes, which are small.
+absl::Status HoldAnswer(Exchange& exchange, const grpc::ByteBuffer& message) {
+  return exchange.HoldBytes(Held::kAnswer, 3 * message.Length());
+}
+
 absl::Status MethodNotAllowed(std::string_view method) {
   return MakeError(errors::v1::REASON_METHOD_NOT_ALLOWED,
                    absl::StrCat("This path does not take ", std::string(method), "."));
@@ -186,14 +200,17 @@ Response JsonResponse(std::string body, int status = 200, std::string_view type 
 
 }  // namespace
 
-Transcoder::Transcoder(const RouteTable& routes, const Backends& backends, CorsPolicy cors,
-                       std::string openapi, const TranscoderLimits& limits, std::size_t queue_threads)
+Transcoder::Transcoder(const RouteTable& routes, const Backends& backends, auth::Authenticator& authenticator,
+                       CorsPolicy cors, std::string openapi, const TranscoderLimits& limits,
+                       std::size_t queue_threads)
     : routes_(routes),
       backends_(backends),
+      authenticator_(authenticator),
       cors_(std::move(cors)),
       openapi_(std::move(openapi)),
       limits_(limits),
-      queue_(queue_threads) {}
+      queue_(queue_threads),
+      large_bodies_(kLargeBodyThreads, kLargeBodiesMax) {}
 
 // Operators' and documentation's paths: they call nothing.
 Awaitable<bool> Transcoder::HandleOperations(Exchange& exchange) const {
@@ -206,7 +223,8 @@ Awaitable<bool> Transcoder::HandleOperations(Exchange& exchange) const {
     response = JsonResponse(backends_.StatesAsJson(), ready ? 200 : 503);
     if (!ready) response.AddField("Retry-After", "1");
   } else if (head.path == "/openapi.json") {
-    response = JsonResponse(openapi_);
+    response = JsonResponse("");
+    response.lasting_body = openapi_;
   } else {
     co_return false;
   }
@@ -252,32 +270,55 @@ Awaitable<void> Transcoder::Handle(Exchange& exchange) {
   co_await HandleRoute(exchange, std::move(match));
 }
 
-// Reads the request into the message that the RPC takes: and the body tells which RPC, where one takes
-// objects and another arrays. What the message was made from is gone when it is sent.
-Awaitable<absl::StatusOr<grpc::ByteBuffer>> Transcoder::ReadMessage(Exchange& exchange, Match& match) const {
-  const bool is_ingest = match.route->rest->ingest();
-  absl::Status held;
-  auto body = co_await exchange.ReadBody(is_ingest ? limits_.ingest_body_bytes : limits_.body_bytes);
-  if (body.ok() && is_ingest && IsGzip(exchange.head())) {
-    body = Gunzip(*body, limits_.inflated_body_bytes);
-    if (body.ok()) held = exchange.HoldBytes(body->size());
-  }
+// Reads the request into the message that the RPC takes. What may take long does so on another thread.
+Awaitable<absl::StatusOr<grpc::ByteBuffer>> Transcoder::ReadMessage(Exchange& exchange, Match& match) {
+  const options::v1::RestRule& rest = *match.route->rest;
+  const bool is_ingest = rest.ingest();
+  const bool takes_none = !match.route->has_body && !rest.ignore_unknown_fields();
+  auto body = co_await exchange.ReadBody(BodyOf(*match.route), takes_none  ? 0
+                                                               : is_ingest ? limits_.ingest_body_bytes
+                                                                           : limits_.body_bytes);
+  // Chunks may turn out to be no body at all, which all routes take.
+  if (takes_none && ReasonOf(body.status()) == errors::v1::REASON_BODY_TOO_LARGE) co_return BodyUnexpected();
   if (!body.ok()) co_return body.status();
-  if (!held.ok()) co_return held;
+  const bool is_gzip = is_ingest && IsGzip(exchange.head());
+  const auto make = [&] { return MakeMessage(exchange, match, *std::move(body), is_gzip); };
+  if (!is_gzip && body->size() <= limits_.body_bytes) co_return make();
+  auto message = co_await large_bodies_.Run(make);
+  if (!message) co_return TooManyBodies();
+  co_return *std::move(message);
+}
 
+// The body tells which RPC it is for, where one takes objects and another arrays. What the message was made
+// from is gone when it is sent.
+absl::StatusOr<grpc::ByteBuffer> Transcoder::MakeMessage(Exchange& exchange, Match& match, std::string body,
+                                                         bool is_gzip) const {
+  if (is_gzip) {
+    ASSIGN_OR_RETURN(body, Gunzip(body, limits_.inflated_body_bytes));
+    RETURN_IF_ERROR(exchange.HoldBytes(BodyOf(*match.route), body.size()));
+  }
   const Route* other = match.route->alternative.get();
-  if (other != nullptr && other->takes_array() && IsArray(*body)) match.route = other;
+  if (other != nullptr && other->takes_array() && IsArray(body)) match.route = other;
   google::protobuf::Arena arena;
   Message& request = *match.route->request->New(&arena);
-  if (absl::Status status = ReadRequest(match, exchange.head().query, *body, request); !status.ok()) {
-    co_return status;
-  }
-  co_return Serialize(request);
+  RETURN_IF_ERROR(ReadRequest(match, exchange.head().query, body, request));
+  return Serialize(request);
 }
 
 Awaitable<void> Transcoder::HandleRoute(Exchange& exchange, Match match) {
+  const auto authorization = AuthorizationOf(exchange.head());
+  absl::Status status = authorization.status();
+  // A stranger's body is not read. Without a body there is nothing to gain over the service's own check.
+  if (const bool is_public = match.route->auth->public_(); status.ok() && !is_public) {
+    if (authorization->empty()) {
+      status = auth::Unauthenticated();
+    } else if (exchange.head().has_body()) {
+      status = co_await CheckApiKey(authenticator_, *authorization,
+                                    std::chrono::steady_clock::now() + limits_.unary_deadline);
+    }
+  }
   grpc::ClientContext context;
-  absl::Status status = AddMetadata(exchange, *match.route, context);
+  if (status.ok()) status = AddMetadata(exchange, *match.route, *authorization, context);
   if (status.ok()) status = CheckContent(exchange.head(), *match.route);
   if (!status.ok()) co_return co_await exchange.SendProblem(status);
   const auto request = co_await ReadMessage(exchange, match);
@@ -314,6 +355,11 @@ Awaitable<void> Transcoder::CallUnary(Exchange& exchange, const Route& route, co
   if (!status.ok()) co_return co_await exchange.SendProblem(ErrorOf(status, route, context));
   if (route.answers_nothing()) co_return co_await exchange.Send({.status = 204});
 
+  if (route.verb == "GET") {
+    if (absl::Status held = HoldAnswer(exchange, bytes); !held.ok()) {
+      co_return co_await exchange.SendProblem(held);
+    }
+  }
   google::protobuf::Arena arena;
   Message& response = *route.response->New(&arena);
   if (absl::Status parsed = Parse(bytes, response); !parsed.ok())
@@ -343,7 +389,10 @@ Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route,
   grpc::ByteBuffer bytes;
   while (open && co_await Completed([&](void* tag) { call->Read(&bytes, tag); })) {
     if (failure = Parse(bytes, *response); !failure.ok()) break;
-    if (++messages == 2) {
+    if (++messages <= 2) {
+      if (failure = HoldAnswer(exchange, bytes); !failure.ok()) break;
+    }
+    if (messages == 2) {
       AddFieldsOfMetadata(context.GetServerInitialMetadata(), exchange);
       streaming = true;
       open = co_await exchange.StartStream(JsonResponse("", 200, type));

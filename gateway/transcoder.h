@@ -10,6 +10,7 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include "absl/status/statusor.h"
+#include "common/auth/authenticator.h"
 #include "gateway/asio.h"
 #include "gateway/backends.h"
 #include "gateway/call_queue.h"
@@ -17,6 +18,7 @@
 #include "gateway/cors.h"
 #include "gateway/exchange.h"
 #include "gateway/route_table.h"
+#include "gateway/work_pool.h"
 
 namespace verdict::gateway {
 
@@ -33,16 +35,20 @@ struct TranscoderLimits {
 // rule of the domain: what it does with a request follows from the RPC's descriptor. Thread-safe.
 class Transcoder final : public RequestHandler {
  public:
-  // `routes` and `backends` must outlive the transcoder. `openapi` is what /openapi.json answers.
-  Transcoder(const RouteTable& routes, const Backends& backends, CorsPolicy cors, std::string openapi,
-             const TranscoderLimits& limits = {}, std::size_t queue_threads = 2);
+  // `routes`, `backends` and `authenticator` must outlive the transcoder. `openapi` is what /openapi.json
+  // answers.
+  Transcoder(const RouteTable& routes, const Backends& backends, auth::Authenticator& authenticator,
+             CorsPolicy cors, std::string openapi, const TranscoderLimits& limits = {},
+             std::size_t queue_threads = 2);
 
   Awaitable<void> Handle(Exchange& exchange) override;
 
  private:
   Awaitable<bool> HandleOperations(Exchange& exchange) const;
   Awaitable<void> HandleRoute(Exchange& exchange, Match match);
-  Awaitable<absl::StatusOr<grpc::ByteBuffer>> ReadMessage(Exchange& exchange, Match& match) const;
+  Awaitable<absl::StatusOr<grpc::ByteBuffer>> ReadMessage(Exchange& exchange, Match& match);
+  absl::StatusOr<grpc::ByteBuffer> MakeMessage(Exchange& exchange, Match& match, std::string body,
+                                               bool is_gzip) const;
   Awaitable<void> CallUnary(Exchange& exchange, const Route& route, const grpc::ByteBuffer& request,
                             grpc::GenericStub& stub, grpc::ClientContext& context);
   Awaitable<void> CallStreamed(Exchange& exchange, const Route& route, const grpc::ByteBuffer& request,
@@ -50,10 +56,12 @@ class Transcoder final : public RequestHandler {
 
   const RouteTable& routes_;
   const Backends& backends_;
+  auth::Authenticator& authenticator_;
   const CorsPolicy cors_;
   const std::string openapi_;
   const TranscoderLimits limits_;
   CallQueue queue_;
+  WorkPool large_bodies_;
 };
 
 }  // namespace verdict::gateway

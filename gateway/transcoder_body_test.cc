@@ -7,11 +7,11 @@
 #include <catch2/catch.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
 #include "gateway/testing/gateway.h"
 #include "gateway/testing/gzip.h"
+#include "tests/support/await.h"
 
 // Bodies that are arrays, compressed, or one of two kinds.
 namespace verdict::gateway {
@@ -146,7 +146,7 @@ TEST_CASE("bodies for ingestion may be larger, compressed or not") {
 }
 
 TEST_CASE("what all bodies take together is bounded") {
-  TestGateway gateway({.http = {.body_bytes_total = 100'000}});
+  TestGateway gateway({.http = {.held_bytes = {0, 110'000, 0}}});
   const auto refused = gateway.Exchange(PostSpans(SpansOf(200'000)));
   CHECK(refused.status == 503);
   CHECK(CodeOf(refused) == "OVERLOADED");
@@ -155,20 +155,148 @@ TEST_CASE("what all bodies take together is bounded") {
 
   // One that is being sent takes what others would, until it ends. An answer comes before its request's end.
   const auto await_held = [&](double least, double most) {
-    const auto held = [&] { return gateway.metrics.body_bytes.Value(); };
-    while (held() < least || held() > most) absl::SleepFor(absl::Milliseconds(1));
+    test::Await("bodies to be held or let go", [&] {
+      const double held = gateway.metrics.held_bytes(Held::kBody).Value();
+      return least <= held && held <= most;
+    });
   };
   await_held(0, 0);
   auto slow = gateway.Connect();
   const std::string request = PostSpans(SpansOf(90'000));
   slow.Send(request.substr(0, 80'000));
-  await_held(79'000, 80'000);
+  await_held(79'000, 91'000);
   CHECK(gateway.Exchange(PostSpans(SpansOf(50'000))).status == 503);
-  await_held(79'000, 80'000);
+  await_held(79'000, 91'000);
   slow.Send(request.substr(80'000));
   CHECK(slow.Receive().status == 200);
   await_held(0, 0);
   CHECK(gateway.Exchange(PostSpans(SpansOf(50'000))).status == 200);
+}
+
+TEST_CASE("what answers take while their clients read them is bounded") {
+  TestGateway gateway({.http = {.held_bytes = {0, 0, 100'000}}});
+  std::size_t items = 0;
+  gateway.backend.read = [&](auto&, auto&, grpc::ServerWriter<GetEntityFeedbackResponse>& writer) {
+    GetEntityFeedbackResponse response;
+    for (std::size_t i = 0; i < items; ++i) response.add_items()->set_reason(std::string(1000, 'r'));
+    writer.Write(response);
+    return grpc::Status::OK;
+  };
+  const std::string read = Request("GET", kReadPath, kKey);
+  items = 25;
+  CHECK(gateway.Exchange(read).status == 200);
+  items = 40;
+  const auto refused = gateway.Exchange(read);
+  CHECK(refused.status == 503);
+  CHECK(CodeOf(refused) == "OVERLOADED");
+  CHECK(refused.Header("retry-after") == "1");
+
+  // A stream's first message may be small.
+  gateway.backend.read = [&](auto&, auto&, grpc::ServerWriter<GetEntityFeedbackResponse>& writer) {
+    GetEntityFeedbackResponse response;
+    response.set_entity_id("s1");
+    writer.Write(response);
+    for (std::size_t i = 0; i < items; ++i) response.add_items()->set_reason(std::string(1000, 'r'));
+    writer.Write(response);
+    return grpc::Status::OK;
+  };
+  CHECK(CodeOf(gateway.Exchange(read)) == "OVERLOADED");
+  items = 25;
+  CHECK(gateway.Exchange(read).complete);
+}
+
+TEST_CASE("neither strangers' bodies nor others take the room of the rest") {
+  TestGateway gateway({.http = {.held_bytes = {30'000, 30'000, 30'000}}});
+  gateway.backend.read = [](auto&, auto&, auto& writer) {
+    GetEntityFeedbackResponse response;
+    response.add_items()->set_reason(std::string(5000, 'r'));
+    writer.Write(response);
+    return grpc::Status::OK;
+  };
+  const std::string read = Request("GET", kReadPath, kKey);
+  const auto await_none = [&](Held kind) {  // an answer comes before its request's end
+    while (gateway.metrics.held_bytes(kind).Value() > 0) absl::SleepFor(absl::Milliseconds(1));
+  };
+  const auto fill = [&](TestClient& client, Held kind, const std::string& request) {
+    await_none(kind);
+    client.Send(request.substr(0, request.size() - 1));
+    while (gateway.metrics.held_bytes(kind).Value() < 24'000) absl::SleepFor(absl::Milliseconds(1));
+  };
+  const std::string spans = PostSpans(SpansOf(25'000));
+  const std::string redeem = Redeem("", R"({"thumbs_up":true})" + std::string(25'000, ' '));
+  CHECK(gateway.Exchange(redeem).status == 200);
+
+  auto stranger = gateway.Connect();
+  fill(stranger, Held::kStrangersBody, redeem);
+  CHECK(CodeOf(gateway.Exchange(redeem)) == "OVERLOADED");
+  CHECK(gateway.Exchange(spans).status == 200);
+  CHECK(gateway.Exchange(read).status == 200);
+  await_none(Held::kAnswer);
+
+  auto tenant = gateway.Connect();
+  fill(tenant, Held::kBody, spans);
+  CHECK(CodeOf(gateway.Exchange(spans)) == "OVERLOADED");
+  CHECK(gateway.Exchange(read).status == 200);
+  stranger.Send(" ");
+  CHECK(stranger.Receive().status == 200);
+  await_none(Held::kStrangersBody);
+  CHECK(gateway.Exchange(redeem).status == 200);
+  tenant.Send("]");
+  CHECK(tenant.Receive().status == 200);
+}
+
+TEST_CASE("a body that no route takes is not waited for") {
+  TestGateway gateway;
+  gateway.backend.read = [](auto&, auto&, auto& writer) {
+    writer.Write(GetEntityFeedbackResponse());
+    return grpc::Status::OK;
+  };
+  const std::string chunked = Request("GET", kReadPath, absl::StrCat(kKey, "Transfer-Encoding: chunked\r\n"));
+  for (const std::string& request :
+       {Request("GET", kReadPath, absl::StrCat(kKey, "Content-Length: 1000\r\n")), chunked + "3e8\r\n"}) {
+    INFO(request);
+    const auto refused = gateway.Exchange(request);
+    CHECK(refused.status == 400);
+    CHECK(CodeOf(refused) == "BAD_REQUEST");
+    CHECK(refused.body.find("takes no body") != std::string::npos);
+  }
+  CHECK(gateway.Exchange(chunked + "0\r\n\r\n").status == 200);
+}
+
+TEST_CASE("the body of a stranger is not read") {
+  TestGateway gateway;
+  bool called = false;
+  gateway.backend.mint = [&](auto&, auto&, auto&) {
+    called = true;
+    return grpc::Status::OK;
+  };
+  // None of these sends its body, nor a `100 Continue` asks for it: the answer is there at once.
+  const std::string announced = "Content-Length: 1000\r\nExpect: 100-continue\r\n";
+  for (const std::string& credential :
+       {std::string(), std::string("Authorization: Bearer refused\r\n"),
+        std::string("x-api-key: refused\r\n"), "Authorization: Bearer " + std::string(257, 'k') + "\r\n"}) {
+    for (const char* path : {"/api/v1/feedback/token", "/spans", kRecordPath}) {
+      INFO(credential << path);
+      auto client = gateway.Connect();
+      client.Send(absl::StrCat("POST ", path, " HTTP/1.1\r\nHost: a\r\n", credential, announced, "\r\n"));
+      const auto response = client.Receive();
+      CHECK(response.status == 401);
+      CHECK(CodeOf(response) == "UNAUTHENTICATED");
+      CHECK(response.Header("connection") == "close");
+    }
+  }
+  auto away = gateway.Connect();
+  away.Send(absl::StrCat("POST /spans HTTP/1.1\r\nHost: a\r\nx-api-key: away\r\n", announced, "\r\n"));
+  CHECK(away.Receive().status == 503);
+  CHECK_FALSE(called);
+
+  // The control: a key that is known is asked for its body.
+  auto known = gateway.Connect();
+  known.Send(absl::StrCat("POST /api/v1/feedback/token HTTP/1.1\r\nHost: a\r\n", kKey, "Content-Length: ",
+                          std::string_view(kMintBody).size(), "\r\nExpect: 100-continue\r\n\r\n"));
+  CHECK(known.Receive(/*to_head=*/true).status == 100);
+  CHECK(known.Exchange(kMintBody).status == 200);
+  CHECK(called);
 }
 
 }  // namespace

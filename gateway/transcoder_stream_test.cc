@@ -1,6 +1,8 @@
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <string>
+#include <thread>
 
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
@@ -241,6 +243,23 @@ TEST_CASE("the call of a client that is gone is cancelled") {
   called.WaitForNotification();
   client.Close();
   CHECK(cancelled.WaitForNotificationWithTimeout(absl::Seconds(4)));
+}
+
+TEST_CASE("a request that waits for its key when the time to drain is over calls nothing") {
+  TestGateway gateway;
+  std::atomic<bool> called = false;
+  gateway.backend.mint = [&](auto&, auto&, auto&) {
+    called = true;
+    return grpc::Status::OK;
+  };
+  auto client = gateway.Connect();
+  client.Send(Mint("Authorization: Bearer waits\r\n"));
+  gateway.authenticator.asked.WaitForNotification();
+  std::jthread draining([&] { gateway.server->Drain(0ms); });
+  CHECK(client.AtEnd());
+  gateway.authenticator.waiting(std::make_shared<const auth::Principal>());
+  draining.join();
+  CHECK_FALSE(called);
 }
 
 TEST_CASE("a call that takes too long is 504") {

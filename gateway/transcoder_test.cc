@@ -30,18 +30,23 @@ TEST_CASE("a route calls its RPC and shows its answer") {
 TEST_CASE("a call carries what it should of the request, and nothing else") {
   TestGateway gateway;
   const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  gateway.Exchange(
-      Mint("authorization: bEaReR  key\r\nX-Request-Id: r-1\r\nIdempotency-Key: k\r\n"
-           "If-None-Match: \"t\"\r\nGrpc-Timeout: 1S\r\nX-Org-Id: o\r\nVerdict-Project: p\r\n"
-           "Cookie: c\r\nX-Forwarded-For: f\r\ntraceparent: " +
-           trace + "\r\n"));
+  gateway.Exchange(Mint(
+      "authorization: bEaReR  key\r\nX-Request-Id: r-1\r\nIdempotency-Key: k\r\n"
+      "If-None-Match: \"t\"\r\nGrpc-Timeout: 1S\r\ngrpc-encoding: gzip\r\ngrpc-tags-bin: AA\r\n"
+      "grpc-previous-rpc-attempts: 9\r\nX-Org-Id: o\r\nX-Project-Id: p\r\nVerdict-Project: p\r\n"
+      "verdict-admin: 1\r\nCookie: c\r\nX-Forwarded-For: f\r\nX-Forwarded-Host: f\r\nForwarded: for=f\r\n"
+      "X-Real-Ip: f\r\nTE: trailers\r\nTracestate: t\r\nBaggage: b\r\nUser-Agent: u\r\ntraceparent: " +
+      trace + "\r\n"));
   auto metadata = gateway.backend.metadata;
+  CHECK(metadata.at("user-agent").starts_with("grpc-c++/"));
   metadata.erase("user-agent");
   CHECK(metadata == std::map<std::string, std::string>{{"authorization", "Bearer key"},
                                                        {"x-request-id", "r-1"},
                                                        {"idempotency-key", "k"},
                                                        {"if-none-match", "\"t\""},
                                                        {"traceparent", trace}});
+  // A name of HTTP/2's own is none.
+  CHECK(gateway.Exchange(Mint(absl::StrCat(kKey, ":authority: x\r\n"))).status == 400);
 }
 
 TEST_CASE("a malformed traceparent is left out") {
@@ -73,19 +78,24 @@ TEST_CASE("a key comes as a bearer credential or as x-api-key") {
 TEST_CASE("what no credential can be reaches the service as something no credential can be") {
   TestGateway gateway;
   const auto forwarded = [&](const std::string& credential) {
-    CHECK(gateway.Exchange(Mint("Authorization: Bearer " + credential + "\r\n")).status == 200);
+    CHECK(gateway.Exchange(Redeem("Authorization: Bearer " + credential + "\r\n")).status == 200);
     return gateway.backend.metadata.at("authorization").substr(7);
   };
   CHECK(forwarded("a b\xc3\xa9") == "a?b??");
   CHECK(forwarded(std::string(10'000, 'x')) == std::string(2047, 'x') + "?");
 }
 
-TEST_CASE("without a credential the body is not even read") {
+TEST_CASE("a client that expects 100 gets the refusal instead, before it sends the body") {
   TestGateway gateway;
-  const auto response =
-      gateway.Exchange("POST /api/v1/feedback/token HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
-  CHECK(response.status == 401);
-  CHECK(response.Header("connection") == "close");
+  const auto status_of = [&](const std::string& path, const std::string& fields) {
+    auto client = gateway.Connect();
+    client.Send(Request("POST", path, "Expect: 100-continue\r\nContent-Length: 2\r\n" + fields));
+    return client.Receive().status;
+  };
+  CHECK(status_of("/nowhere", kKey) == 404);
+  CHECK(status_of("/healthz", kKey) == 405);
+  CHECK(status_of("/api/v1/feedback/token", absl::StrCat(kKey, "Content-Type: text/plain\r\n")) == 415);
+  CHECK(status_of("/api/v1/feedback/token", kKey) == 100);
 }
 
 TEST_CASE("an Idempotency-Key is 1 to 255 visible characters") {

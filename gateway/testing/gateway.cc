@@ -9,6 +9,7 @@
 #include <grpcpp/server_builder.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/status/error.h"
 
 namespace verdict::gateway {
 namespace {
@@ -121,13 +122,24 @@ grpc::Status TestBackend::RecordEvaluations(grpc::ServerContext*, const RecordEv
   return grpc::Status::OK;
 }
 
+void TestAuthenticator::Authenticate(const auth::Credential& credential, auth::Deadline /*deadline*/,
+                                     auth::AuthenticateDone done) {
+  if (credential.secret == "refused") return done(auth::Unauthenticated());
+  if (credential.secret == "away") return done(MakeError(errors::v1::REASON_UNAVAILABLE, "Away."));
+  if (credential.secret == "waits") {
+    waiting = std::move(done);
+    return asked.Notify();
+  }
+  done(std::make_shared<const auth::Principal>());
+}
+
 TestGateway::TestGateway(const Options& options)
     : routes(Routes()),
       backends({{.name = "token", .package = "verdict.token.v1", .address = backend.address()},
                 {.name = "feedback", .package = "verdict.feedback.v1", .address = backend.address()},
                 {.name = "aggregator", .package = "verdict.aggregator.v1", .address = backend.address()}},
                registry, std::chrono::milliseconds(10)),
-      transcoder(routes, backends, *CorsPolicy::Parse(options.origins), R"({"openapi":"3.1.0"})",
+      transcoder(routes, backends, authenticator, *CorsPolicy::Parse(options.origins), options.openapi,
                  options.limits) {
   auto started = HttpServer::Start("127.0.0.1:0", 2, options.http, transcoder, metrics);
   REQUIRE(started.ok());

@@ -8,6 +8,8 @@
 
 #include <grpcpp/server.h>
 
+#include "absl/synchronization/notification.h"
+#include "common/auth/authenticator.h"
 #include "common/metrics/metrics.h"
 #include "gateway/backends.h"
 #include "gateway/http_server.h"
@@ -93,10 +95,21 @@ class TestBackend final : public token::v1::TokenService::Service,
   std::string address_;
 };
 
+// Knows every key but `refused`, cannot tell of `away`, and leaves the answer about `waits` to the test.
+class TestAuthenticator final : public auth::Authenticator {
+ public:
+  void Authenticate(const auth::Credential& credential, auth::Deadline deadline,
+                    auth::AuthenticateDone done) override;
+
+  absl::Notification asked;
+  auth::AuthenticateDone waiting;  // once `asked`
+};
+
 // The gateway, in front of the backend.
 struct TestGateway {
   struct Options {
     std::string origins = "*";
+    std::string openapi = R"({"openapi":"3.1.0"})";
     TranscoderLimits limits = {};
     HttpLimits http = {};
   };
@@ -113,6 +126,7 @@ struct TestGateway {
   Metrics metrics{registry};
   RouteTable routes;
   Backends backends;
+  TestAuthenticator authenticator;
   Transcoder transcoder;
   std::unique_ptr<HttpServer> server;
 };

@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 #include <catch2/catch.hpp>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,14 +19,29 @@ std::string TestResponse::Header(const std::string& name) const {
   return found == head.end() ? "" : found->second;
 }
 
-TestClient::TestClient(const std::string& address) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-  const auto colon = address.rfind(':');
-  sockaddr_in peer = {};
-  peer.sin_family = AF_INET;
-  peer.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
-  REQUIRE(::inet_pton(AF_INET, address.substr(0, colon).c_str(), &peer.sin_addr) == 1);
+namespace {
+
+sockaddr_in SocketAddress(const std::string& host, int port) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  REQUIRE(::inet_pton(AF_INET, host.c_str(), &address.sin_addr) == 1);
+  return address;
+}
+
+}  // namespace
+
+TestClient::TestClient(const std::string& address, const std::string& source)
+    : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  REQUIRE(socket_ >= 0);
   const timeval timeout = {.tv_sec = 10, .tv_usec = 0};
   ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+  if (!source.empty()) {
+    const sockaddr_in local = SocketAddress(source, 0);
+    REQUIRE(::bind(socket_, reinterpret_cast<const sockaddr*>(&local), sizeof(local)) == 0);
+  }
+  const auto colon = address.rfind(':');
+  const sockaddr_in peer = SocketAddress(address.substr(0, colon), std::stoi(address.substr(colon + 1)));
   REQUIRE(::connect(socket_, reinterpret_cast<const sockaddr*>(&peer), sizeof(peer)) == 0);
 }
 
@@ -33,6 +50,23 @@ TestClient::~TestClient() { Close(); }
 void TestClient::Close() {
   if (socket_ >= 0) ::close(socket_);
   socket_ = -1;
+}
+
+void TestClient::Reset() {
+  const linger at_once = {.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  Close();
+}
+
+bool TestClient::HasInput() const {
+  pollfd input = {.fd = socket_, .events = POLLIN, .revents = 0};
+  return !received_.empty() || ::poll(&input, 1, 0) > 0;
+}
+
+std::size_t TestClient::Unread() const {
+  int in_kernel = 0;
+  REQUIRE(::ioctl(socket_, FIONREAD, &in_kernel) == 0);
+  return received_.size() + static_cast<std::size_t>(in_kernel);
 }
 
 void TestClient::FinishSending() { ::shutdown(socket_, SHUT_WR); }

@@ -19,8 +19,9 @@ struct TestResponse {
 
 class TestClient {
  public:
-  // Connects to HOST:PORT. Fails the test when it cannot; so does a read that lasts ten seconds.
-  explicit TestClient(const std::string& address);
+  // Connects to HOST:PORT, from the loopback address `source` if one is named. Fails the test when it cannot;
+  // so does a read that lasts ten seconds.
+  explicit TestClient(const std::string& address, const std::string& source = "");
   ~TestClient();
   TestClient(const TestClient&) = delete;
   TestClient& operator=(const TestClient&) = delete;
@@ -33,13 +34,18 @@ class TestClient {
 
   // Reads up to `bytes`; fewer at the end of the stream.
   std::string Read(std::size_t bytes);
+  // Whether a read would not wait.
+  bool HasInput() const;
+  // Bytes that have arrived and were not read.
+  std::size_t Unread() const;
   // Whether the server has ended the connection, without more bytes.
   bool AtEnd() { return Read(1).empty(); }
   // The last read ended in a reset.
   bool reset() const { return reset_; }
 
-  // Ends the connection, or only the sending half.
+  // Ends the connection, in order or not, or only the sending half.
   void Close();
+  void Reset();
   void FinishSending();
 
  private:
