@@ -60,5 +60,6 @@ contracts_are_compatible() {
 lint_code() {
   # Not cmake/: what stands there is for builds with sanitizers only.
   git ls-files -z --cached --others --exclude-standard -- {common,services,gateway,cli,tests}/'*.cc' |
-    xargs -0 -n 1 -P "$(nproc)" tools/tidy.sh
+    xargs -0 -n 1 -P "$(nproc)" tools/tidy.sh || return
+  find "${XDG_CACHE_HOME:-$HOME/.cache}/verdict/tidy" -type f -mtime +30 -delete
 }

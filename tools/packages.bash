@@ -10,8 +10,8 @@ readonly build_packages=(
   catch2
   postgresql-15 sqitch libdbd-pg-perl curl jq
 )
-readonly test_packages=(libclang-rt-19-dev ca-certificates python3-venv)
-readonly lint_packages=(clang-format-19 clang-tidy-19 shellcheck ca-certificates python3-venv)
+readonly test_packages=(libclang-rt-19-dev valgrind ca-certificates python3-venv)
+readonly lint_packages=(clang-format-19 clang-tidy-19 libclang-rt-19-dev shellcheck valgrind ca-certificates python3-venv)
 
 # Installs those of the packages that are missing.
 install_packages() {
@@ -48,7 +48,8 @@ installed_packages() {
     awk '$2 == "installed" { print $1 }' | sort -u
 }
 
-# buf, which checks the contracts, and what renders and checks deploy/k8s, into build/venv/bin.
+# buf, which checks the contracts, what renders and checks deploy/k8s, and what drives the stack by its OpenAPI
+# document, into build/venv/bin.
 install_python_tools() {
   local stamp=build/venv/requirements.txt
   if cmp -s tools/requirements.txt "$stamp"; then
@@ -58,4 +59,53 @@ install_python_tools() {
   /usr/bin/python3 -m venv --clear build/venv
   build/venv/bin/pip --quiet --disable-pip-version-check install --requirement tools/requirements.txt
   cp tools/requirements.txt "$stamp"
+}
+
+# own_package_lists FOLDER: makes package lists of our own below FOLDER, and sets `apt` to an apt-get that uses them and
+# needs no root. The system's may be old, or missing, as in most images.
+own_package_lists() {
+  mkdir -p "$1"/{lists/partial,cache/archives/partial}
+  apt=(apt-get -qq -o Dir::State::Lists="$1/lists" -o Dir::Cache="$1/cache" -o APT::Sandbox::User="$(id -un)")
+  "${apt[@]}" update
+}
+
+# Debian's nginx into build/nginx, for the tests that compare the gateway with it: unpacked, not installed, or a server
+# would start with the system.
+install_nginx() {
+  local folder=$PWD/build/nginx apt
+  [[ -x $folder/usr/sbin/nginx ]] && return
+  say "Unpacking Debian's nginx"
+  rm -rf "$folder"
+  own_package_lists "$folder"
+  (
+    cd "$folder"
+    "${apt[@]}" download nginx
+    dpkg-deb --extract nginx_*.deb .
+    rm -rf lists cache nginx_*.deb
+  )
+}
+
+# nst/JSONTestSuite, which says what JSON is and what is none, into build/json-suite: as it stands in Debian's source of
+# Cpanel::JSON::XS.
+install_json_suite() {
+  local sha256=5668e828d2fa9b2f93c7f6adab4992bdf52cc3629f94eae5012ddf665b546eaf
+  local suite=$PWD/build/json-suite work=$PWD/build/json-suite.new apt
+  if [[ -d $suite ]]; then
+    return
+  fi
+  say "Fetching the JSON test suite"
+  rm -rf "$work"
+  own_package_lists "$work"
+  # The sources of what apt has the binaries of.
+  # shellcheck disable=SC2016  # apt's variables
+  "${apt[@]}" indextargets --format 'deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
+    'Origin: Debian' >"$work/sources.list"
+  apt+=(-o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts=-)
+  "${apt[@]}" update
+  (cd "$work" && "${apt[@]}" source --download-only libcpanel-json-xs-perl)
+  printf '%s  %s\n' "$sha256" "$work"/*.orig.tar.gz | sha256sum --check --quiet
+  mkdir "$work/files"
+  tar -x -f "$work"/*.orig.tar.gz -C "$work/files" --strip-components=3 --wildcards '*/t/test_parsing/*.json'
+  mv "$work/files" "$suite"
+  rm -rf "$work"
 }

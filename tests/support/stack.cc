@@ -1,5 +1,6 @@
 #include "tests/support/stack.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -8,6 +9,7 @@
 #include <boost/json/parse.hpp>
 
 #include "tests/support/await.h"
+#include "tests/support/sanitized.h"
 
 namespace verdict::test {
 namespace {
@@ -41,10 +43,6 @@ std::string Read(const std::filesystem::path& path) {
 }  // namespace
 
 Stack::Stack(Flags flags) : flags_(std::move(flags)), folder_(NewFolder()) {
-  std::filesystem::create_directory(File("keyset"));
-  std::filesystem::permissions(File("keyset"), std::filesystem::perms::owner_all);
-  Write(File("keyset") / "keyset.json", R"({"primary":"k1","keys":{"k1":{"state":"active"}}})");
-  Write(File("keyset") / "k1", "0123456789abcdef0123456789abcdef");
   Write(File("admin.key"), "admin-key-of-a-test-stack-0123456789");
   for (const char* role : {"token", "feedback", "aggregator"}) {
     Write(File(std::string(role) + ".dsn"), database_.Dsn(role));
@@ -56,8 +54,20 @@ Stack::Stack(Flags flags) : flags_(std::move(flags)), folder_(NewFolder()) {
 }
 
 Stack::~Stack() {
+  // What a sanitizer has to say of a process it says at the end: a process that is killed takes it along.
+  if (kSanitized) EndOrderly();
   for (const char* name : {"gateway", "aggregator", "feedback", "token"}) processes_.erase(name);
   std::filesystem::remove_all(folder_);
+}
+
+void Stack::EndOrderly() {
+  for (const char* name : {"gateway", "aggregator", "feedback", "token"}) {
+    if (!processes_.contains(name)) continue;
+    const int exit_code = Stop(name, SIGTERM);
+    if (exit_code == 0) continue;
+    std::fprintf(stderr, "%s ended with %d:\n%s\n", name, exit_code, Logs().c_str());
+    std::abort();
+  }
 }
 
 std::string Stack::Address(const std::string& name) const { return addresses_.at(name).at("listen"); }
@@ -86,7 +96,8 @@ void Stack::Launch(const std::string& name) {
     command.push_back("--database-dsn-file=" + File(name + ".dsn").string());
   }
   if (name == "token") command.push_back("--admin-key-file=" + File("admin.key").string());
-  if (name == "token" || name == "feedback") command.push_back("--keyset-dir=" + File("keyset").string());
+  if (name == "token" || name == "feedback")
+    command.push_back("--keyset-dir=" + keyset_.directory().string());
   if (name == "feedback" || name == "aggregator") command.push_back("--token-address=" + Address("token"));
   for (const std::string& flag : flags_[name]) command.push_back(flag);
 

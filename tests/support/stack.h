@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/token/test_keyset.h"
 #include "tests/support/database.h"
 #include "tests/support/http_client.h"
 #include "tests/support/process.h"
@@ -42,6 +43,9 @@ class Stack {
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   const TestDatabase& database() const { return database_; }
 
+  // The directory of signing keys, which the token and the feedback service share.
+  token::TestKeySet& keyset() { return keyset_; }
+
   // The page at `path` on the admin port of one of the processes.
   std::string AdminPage(const std::string& name, const std::string& path) const;
 
@@ -69,11 +73,13 @@ class Stack {
   std::string Logs() const;
 
  private:
+  void EndOrderly();
   void Launch(const std::string& name);
   std::string Address(const std::string& name) const;
   std::filesystem::path File(const std::string& name) const { return folder_ / name; }
 
   TestDatabase database_;
+  token::TestKeySet keyset_;
   Flags flags_;
   std::filesystem::path folder_;
   std::map<std::string, std::unique_ptr<Process>> processes_;
