@@ -1,4 +1,3 @@
 begin;
-select 1 / (count(*) / 3) from pg_indexes
- where indexname in ('span_created_at', 'trace_created_at', 'session_created_at');
+select 1 / has_table_privilege('verdict_feedback', 'session', 'delete')::int;
 rollback;

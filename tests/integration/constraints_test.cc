@@ -20,6 +20,8 @@ constexpr char kProject[] = "'00000000-0000-7000-8000-000000000011'";
 constexpr char kUser[] = "'00000000-0000-7000-8000-000000000021'";
 constexpr char kSpan[] = "'00000000-0000-7000-8000-000000000031'";
 constexpr char kPrompt[] = "'00000000-0000-7000-8000-000000000041'";
+constexpr char kOtherPrompt[] = "'00000000-0000-7000-8000-000000000043'";
+constexpr char kVersion[] = "'00000000-0000-7000-8000-000000000042'";
 constexpr char kJudge[] = "'00000000-0000-7000-8000-000000000051'";
 
 // A row that every constraint accepts, equal to no other but in what a case makes equal.
@@ -42,6 +44,19 @@ Row ValidRow(const std::string& table) {
             {"id", new_id},
             {"slug", "gen_random_uuid()::text"},
             {"created_at", "now()"}};
+  }
+  if (table == "prompt_version") {
+    return {{"project_id", kProject}, {"id", new_id},
+            {"prompt_id", kPrompt},   {"version", "2 + (random() * 1e9)::int"},
+            {"content", "'Hello'"},   {"content_hash", hash},
+            {"text_hash", hash},      {"created_at", "now()"}};
+  }
+  if (table == "prompt_tag") {
+    return {{"project_id", kProject},
+            {"prompt_id", kPrompt},
+            {"tag", "gen_random_uuid()::text"},
+            {"version_id", kVersion},
+            {"updated_at", "now()"}};
   }
   if (table == "redemption") {
     return {{"project_id", kProject}, {"jti", new_id}, {"state", "1"}, {"fp", hash}, {"exp", "now()"}};
@@ -151,11 +166,35 @@ const std::vector<Case> kRefused = {
     {"prompt_slug_length", "prompt", {{"slug", Bytes(201)}}},
     {"prompt_slug_key", "prompt", {{"slug", "'taken'"}}},
     {"prompt_project_id_fkey", "prompt", {{"project_id", "gen_random_uuid()"}}},
+    {"prompt_version_prompt_fkey", "prompt_version", {{"prompt_id", "gen_random_uuid()"}}},
+    {"prompt_version_number_key", "prompt_version", {{"version", "1"}}},
+    {"prompt_version_hash_key", "prompt_version", {{"content_hash", "sha256('taken')"}}},
+    {"prompt_version_number_positive", "prompt_version", {{"version", "0"}}},
+    {"prompt_version_content_length", "prompt_version", {{"content", "''"}}},
+    {"prompt_version_content_length", "prompt_version", {{"content", Bytes(131073)}}},
+    {"prompt_version_content_hash_length", "prompt_version", {{"content_hash", "'\\x00'"}}},
+    {"prompt_version_text_hash_length", "prompt_version", {{"text_hash", "'\\x00'"}}},
+    {"prompt_version_model_length", "prompt_version", {{"model_id", "''"}}},
+    {"prompt_version_model_length", "prompt_version", {{"model_id", Bytes(201)}}},
+    {"prompt_version_metadata_object", "prompt_version", {{"metadata", "'[]'"}}},
+    {"prompt_version_metadata_length",
+     "prompt_version",
+     {{"metadata", "jsonb_build_object('a', repeat('x', 65536))"}}},
+    {"prompt_tag_version_fkey", "prompt_tag", {{"version_id", "gen_random_uuid()"}}},
+    {"prompt_tag_version_fkey", "prompt_tag", {{"prompt_id", kOtherPrompt}}},
+    {"prompt_tag_name", "prompt_tag", {{"tag", "''"}}},
+    {"prompt_tag_name", "prompt_tag", {{"tag", "'Prod'"}}},
+    {"prompt_tag_name", "prompt_tag", {{"tag", "E'a\\n'"}}},
+    {"prompt_tag_name", "prompt_tag", {{"tag", Bytes(101)}}},
+    {"prompt_tag_name", "prompt_tag", {{"tag", "'latest'"}}},
     {"feedback_target_type_known", "feedback", {{"target_type", "0"}}},
     {"feedback_target_type_known", "feedback", {{"target_type", "6"}}},
     {"feedback_target_text_length", "feedback", {{"target_text", "''"}}},
     {"feedback_target_text_length", "feedback", {{"target_text", "repeat('é', 101)"}}},
     {"feedback_prompt_of_span", "feedback", {{"target_type", "4"}, {"prompt_id", "gen_random_uuid()"}}},
+    {"feedback_prompt_version_of_span",
+     "feedback",
+     {{"target_type", "4"}, {"prompt_version_id", "gen_random_uuid()"}}},
     {"feedback_rater_kind_known", "feedback", {{"rater_kind", "-1"}, {"via", "2"}}},
     {"feedback_rater_kind_known", "feedback", {{"rater_kind", "3"}, {"via", "2"}}},
     {"feedback_rater_id_length", "feedback", {{"rater_id", "''"}}},
@@ -191,6 +230,8 @@ const std::vector<Case> kRefused = {
     {"feedback_judge_of_span", "feedback", {{"judge_id", kJudge}, {"target_type", "4"}}},
     {"span_name_length", "span", {{"name", Bytes(1001)}}},
     {"span_kind_length", "span", {{"kind", Bytes(101)}}},
+    {"span_model_length", "span", {{"model", "''"}}},
+    {"span_model_length", "span", {{"model", Bytes(201)}}},
     {"session_text_length", "session", {{"session_text", "''"}}},
     {"session_text_length", "session", {{"session_text", "repeat('é', 101)"}}},
     {"session_name_length", "session", {{"name", Bytes(1001)}}},
@@ -257,6 +298,12 @@ const std::vector<Case> kAccepted = {
      "api_key",
      {{"scopes", "'{1,2,3,4}'"}, {"expires_at", "now() + interval '1 day'"}}},
     {"longest slug", "prompt", {{"slug", Bytes(200)}}},
+    {"longest prompt",
+     "prompt_version",
+     {{"content", Bytes(131072)}, {"model_id", Bytes(200)}, {"metadata", "'{\"a\": 1}'"}}},
+    {"a version of another prompt", "prompt_version", {{"prompt_id", kOtherPrompt}, {"version", "1"}}},
+    {"a tag", "prompt_tag", {}},
+    {"longest tag", "prompt_tag", {{"tag", "'-0" + std::string(98, 'a') + "'"}}},
     {"longest texts",
      "feedback",
      {{"target_text", Bytes(200)},
@@ -286,7 +333,10 @@ const std::vector<Case> kAccepted = {
       {"score_direction", "2"},
       {"criteria_feedback", "'{}'"}}},
     {"the same rater on another judge", "feedback", {{"target_id", kSpan}, {"judge_id", kJudge}}},
-    {"a span with longest texts", "span", {{"name", Bytes(1000)}, {"kind", Bytes(100)}}},
+    {"a span with longest texts",
+     "span",
+     {{"name", Bytes(1000)}, {"kind", Bytes(100)}, {"model", Bytes(200)}}},
+    {"feedback on a span of a prompt's version", "feedback", {{"prompt_version_id", "gen_random_uuid()"}}},
     {"a session with longest texts", "session", {{"session_text", Bytes(200)}, {"name", Bytes(1000)}}},
     {"a binary judge", "judge", BinaryWith({{"target_prompt_id", kPrompt}})},
     {"a judge whose threshold is its end", "judge", {{"pass_threshold", "10"}, {"template", Bytes(65536)}}},
@@ -315,6 +365,9 @@ void Seed(const TestDatabase& database) {
   database.Query(Insert("api_key", {{"hash", "sha256('taken')"}}));
   database.Query(Insert("prompt", {{"slug", "'taken'"}}));
   database.Query(Insert("prompt", {{"id", kPrompt}}));
+  database.Query(Insert("prompt", {{"id", kOtherPrompt}}));
+  database.Query(
+      Insert("prompt_version", {{"id", kVersion}, {"version", "1"}, {"content_hash", "sha256('taken')"}}));
   database.Query(Insert("judge", {{"id", kJudge}, {"name", "'taken'"}}));
   database.Query(Insert("evaluation", {{"span_id", kSpan}}));
   database.Query(Insert("feedback", {{"target_id", kSpan}}));
@@ -337,11 +390,12 @@ TEST_CASE("each constraint refuses what it forbids, and what it names is stored"
 TEST_CASE("no constraint is without a case that it refuses") {
   std::string tested;
   for (const Case& refused : kRefused) tested += (tested.empty() ? "'" : ",'") + refused.constraint + "'";
-  // Primary keys refuse equal ids, which are random; a pair (org_id, id) is unique because id is.
-  CHECK(TestDatabase().Query(
-            "select conname from pg_constraint where connamespace = 'public'::regnamespace"
-            "   and contype <> 'p' and conname not in ('project_org_key', 'app_user_org_key', " +
-            tested + ") order by 1") == "");
+  // Primary keys refuse equal ids, which are random; what else has an id is unique because the id is.
+  CHECK(
+      TestDatabase().Query("select conname from pg_constraint where connamespace = 'public'::regnamespace"
+                           "   and contype <> 'p' and conname not in ('project_org_key', 'app_user_org_key',"
+                           " 'prompt_version_of_prompt_key', " +
+                           tested + ") order by 1") == "");
 }
 
 TEST_CASE("a key cannot join the project of one organization with the user of another") {

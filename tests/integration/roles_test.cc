@@ -67,6 +67,18 @@ const std::vector<Statement> kJobs = {
      "insert into prompt values ('00000000-0000-7000-8000-000000000002', gen_random_uuid(), 'slug', now())"},
     {"feedback", "select * from prompt"},
     {"feedback",
+     "insert into prompt values ('00000000-0000-7000-8000-000000000002', gen_random_uuid(), 'slug', now())"
+     " on conflict (project_id, slug) do update set created_at = prompt.created_at"},
+    {"feedback", "select id from prompt for no key update"},
+    {"feedback",
+     "insert into prompt_version (project_id, id, prompt_id, version, content, content_hash, text_hash, "
+     "created_at)"
+     " select project_id, id, id, 1, 'c', sha256('c'), sha256('c'), now() from prompt limit 1"},
+    {"feedback",
+     "insert into prompt_tag select project_id, prompt_id, 'production', id, now() from prompt_version"
+     " on conflict (project_id, prompt_id, tag) do update set version_id = excluded.version_id"},
+    {"feedback", "select * from prompt_version join prompt_tag using (project_id, prompt_id)"},
+    {"feedback",
      "insert into span (project_id, span_id) values (gen_random_uuid(), gen_random_uuid())"
      " on conflict (project_id, span_id) do update set span_id = excluded.span_id returning trace_id, "
      "session_id"},
@@ -139,6 +151,8 @@ TEST_CASE("each role is refused its neighbours' tables and what its job does not
   const std::vector<Statement> refused = {
       {"token", "select 1 from feedback"},
       {"token", "select 1 from prompt"},
+      {"token", "select 1 from prompt_version"},
+      {"token", "select 1 from prompt_tag"},
       {"token", "select 1 from idempotency"},
       {"token", "delete from redemption"},
       {"token", "update redemption set exp = 'infinity'"},
@@ -156,6 +170,11 @@ TEST_CASE("each role is refused its neighbours' tables and what its job does not
       {"feedback", "update feedback_history set reason = null"},
       {"feedback", "update evaluation_history set evaluation_reason = null"},
       {"feedback", "delete from judge"},
+      {"feedback", "update prompt set slug = 's'"},
+      {"feedback", "delete from prompt"},
+      {"feedback", "update prompt_version set content = ''"},
+      {"feedback", "delete from prompt_version"},
+      {"feedback", "delete from prompt_tag"},
       {"aggregator", "select 1 from api_key"},
       {"aggregator", "select 1 from redemption"},
       {"aggregator", "select 1 from project"},
@@ -163,6 +182,8 @@ TEST_CASE("each role is refused its neighbours' tables and what its job does not
       {"aggregator", "delete from evaluation"},
       {"aggregator", "update judge set name = ''"},
       {"aggregator", "select 1 from prompt"},
+      {"aggregator", "select 1 from prompt_version"},
+      {"aggregator", "select 1 from prompt_tag"},
       {"aggregator", "update span set name = ''"},
       {"aggregator", "insert into trace values (gen_random_uuid(), gen_random_uuid())"},
   };
