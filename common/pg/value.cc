@@ -24,6 +24,10 @@ Uuid UuidFrom(const pqxx::field& field) {
   return *uuid;
 }
 
+std::optional<Uuid> OptionalUuidFrom(const pqxx::field& field) {
+  return field.is_null() ? std::nullopt : std::optional(UuidFrom(field));
+}
+
 Time TimeFrom(const pqxx::field& field) { return Time(std::chrono::milliseconds(field.as<int64_t>())); }
 
 std::string BytesFrom(const pqxx::field& field) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,9 @@ std::string_view TextFrom(const pqxx::field& field);
 
 // A uuid.
 Uuid UuidFrom(const pqxx::field& field);
+
+// A uuid, or nothing where it is NULL.
+std::optional<Uuid> OptionalUuidFrom(const pqxx::field& field);
 
 // A time selected as milliseconds since 1970: (extract(epoch from t) * 1000)::int8.
 Time TimeFrom(const pqxx::field& field);

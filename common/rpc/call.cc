@@ -5,13 +5,16 @@
 #include <string>
 #include <utility>
 
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
+#include "common/gzip/gzip.h"
 #include "common/ids/uuid.h"
 #include "common/log/log.h"
 #include "common/rpc/call_metadata.h"
+#include "common/rpc/message_parts.h"
 #include "common/rpc/server.h"
 #include "common/rpc/service.h"
 #include "common/status/error.h"
@@ -29,6 +32,9 @@ constexpr std::chrono::milliseconds kReturnOverhead{20};
 // With less time than this left, work is not begun.
 constexpr std::chrono::milliseconds kMeaningfulWork{20};
 constexpr std::size_t kTokenBytesMax = 2048;
+// What a message of the largest size has in earnest: 8,192 spans, a collector's batch, of 40 attributes each.
+// Parsed, so many take some 50 MiB.
+constexpr std::size_t kMessagePartsMax = 400'000;
 // A caller that takes longer for a message does not read as fast as we write.
 constexpr std::chrono::milliseconds kReaderPatience{100};
 
@@ -37,6 +43,16 @@ std::string ScopeName(options::v1::Scope scope) {
   std::ranges::transform(name, name.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return name;
+}
+
+// Whether a message is compressed, as its first byte tells: that of a plain one is a field's tag, and there
+// is no wire type 7.
+bool IsGzip(grpc::ByteBuffer& message) {
+  constexpr unsigned char kGzipMagic = 0x1f;
+  grpc::ProtoBufferReader reader(&message);
+  const void* data = nullptr;
+  int size = 0;
+  return reader.Next(&data, &size) && size > 0 && *static_cast<const unsigned char*>(data) == kGzipMagic;
 }
 
 }  // namespace
@@ -100,9 +116,10 @@ absl::Status Call::Receive() {
   if (context_.deadline_ - arrived_ < kMeaningfulWork) {
     return MakeError(errors::v1::REASON_DEADLINE_EXCEEDED, "Too little time was left to begin.");
   }
-  if (const auto authorization = Metadata("authorization")) {
-    const std::string_view bearer = BearerOf(*authorization).value_or("");
-    if (bearer.size() <= kTokenBytesMax && IsVisibleAscii(bearer)) context_.bearer_ = std::string(bearer);
+  const auto credential = CredentialOf(Metadata("authorization"), Metadata("x-api-key"));
+  if (!credential) return auth::Unauthenticated();
+  if (credential->size() <= kTokenBytesMax && IsVisibleAscii(*credential)) {
+    context_.bearer_ = std::string(*credential);
   }
   if (const auto key = Metadata("idempotency-key"); key && method_.rest.idempotency_key()) {
     RETURN_IF_ERROR(CheckIdempotencyKey(*key));
@@ -157,19 +174,45 @@ absl::Status Call::Admit() {
 
 absl::Status Call::Parse() {
   request_.reset(method_.request->New());
-  grpc::ProtoBufferReader reader(&bytes_);
-  if (!request_->ParseFromZeroCopyStream(&reader)) {
-    return MakeError(errors::v1::REASON_VALIDATION_ERROR,
-                     absl::StrCat("The message is not a ", method_.request->GetDescriptor()->full_name(),
-                                  " whose texts are UTF-8."));
+  if (IsGzip(bytes_)) {
+    grpc::Slice compressed;
+    bytes_.DumpToSingleSlice(&compressed);
+    ASSIGN_OR_RETURN(const std::string inflated,
+                     Gunzip({reinterpret_cast<const char*>(compressed.begin()), compressed.size()},
+                            MessageBytesMax(method_.rest)));
+    const int size = static_cast<int>(inflated.size());
+    google::protobuf::io::ArrayInputStream counted(inflated.data(), size);
+    google::protobuf::io::ArrayInputStream parsed(inflated.data(), size);
+    RETURN_IF_ERROR(ParseFrom(counted, parsed));
+  } else {
+    grpc::ProtoBufferReader counted(&bytes_);
+    grpc::ProtoBufferReader parsed(&bytes_);
+    RETURN_IF_ERROR(ParseFrom(counted, parsed));
   }
   bytes_.Clear();
   return absl::OkStatus();
 }
 
+// `counted` and `parsed` have the same bytes.
+absl::Status Call::ParseFrom(google::protobuf::io::ZeroCopyInputStream& counted,
+                             google::protobuf::io::ZeroCopyInputStream& parsed) {
+  if (HasMoreParts(*method_.request->GetDescriptor(), counted, kMessagePartsMax)) {
+    return MakeError(errors::v1::REASON_BODY_TOO_LARGE,
+                     absl::StrCat("The message has more than ", kMessagePartsMax,
+                                  " elements of lists and fields that are not known."));
+  }
+  if (request_->ParseFromZeroCopyStream(&parsed)) return absl::OkStatus();
+  return MakeError(errors::v1::REASON_VALIDATION_ERROR,
+                   absl::StrCat("The message is not a ", method_.request->GetDescriptor()->full_name(),
+                                " whose texts are UTF-8."));
+}
+
 absl::Status Call::CheckTenant() const {
   if (method_.tenant == nullptr) return absl::OkStatus();
-  const auto project = Uuid::Parse(request_->GetReflection()->GetString(*request_, method_.tenant));
+  const auto& reflection = *request_->GetReflection();
+  const bool required = method_.tenant->options().GetExtension(options::v1::field).required();
+  if (!required && !reflection.HasField(*request_, method_.tenant)) return absl::OkStatus();
+  const auto project = Uuid::Parse(reflection.GetString(*request_, method_.tenant));
   if (project && *project == context_.principal().project_id) return absl::OkStatus();
   return MakeError(errors::v1::REASON_PERMISSION_DENIED, "The API key does not belong to this project.");
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include <google/protobuf/io/zero_copy_stream.h>
 #include <google/protobuf/message.h>
 #include <grpcpp/impl/codegen/proto_utils.h>  // protobuf messages as gRPC messages
 #include <grpcpp/server_context.h>
@@ -75,6 +76,8 @@ class Call {
   absl::Status Admit();  // whatever can be said without the message
   absl::Status CheckCaller() const;
   absl::Status Parse();
+  absl::Status ParseFrom(google::protobuf::io::ZeroCopyInputStream& counted,
+                         google::protobuf::io::ZeroCopyInputStream& parsed);
   absl::Status CheckTenant() const;
   absl::Status RateLimited(std::chrono::nanoseconds retry_after);
   std::optional<std::string_view> Metadata(const char* key) const;

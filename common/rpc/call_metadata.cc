@@ -57,4 +57,11 @@ std::optional<std::string_view> BearerOf(std::string_view authorization) {
   return authorization;
 }
 
+std::optional<std::string_view> CredentialOf(std::optional<std::string_view> authorization,
+                                             std::optional<std::string_view> api_key) {
+  const auto bearer = authorization ? BearerOf(*authorization) : std::nullopt;
+  if (bearer && api_key && *bearer != *api_key) return std::nullopt;
+  return bearer ? *bearer : api_key.value_or("");
+}
+
 }  // namespace verdict::rpc

@@ -25,4 +25,9 @@ bool HasETag(std::string_view if_none_match, std::string_view etag);
 // The X of "Bearer X"; nullopt for another scheme. The scheme's case does not matter (RFC 9110, 11.1).
 std::optional<std::string_view> BearerOf(std::string_view authorization);
 
+// A call's credential: the X of `authorization: Bearer X`, or `x-api-key`, which is for what cannot set the
+// former. Empty when there is neither; nullopt when they differ, and so say not whose the call is.
+std::optional<std::string_view> CredentialOf(std::optional<std::string_view> authorization,
+                                             std::optional<std::string_view> api_key);
+
 }  // namespace verdict::rpc

@@ -34,6 +34,17 @@ TEST_CASE("a bearer credential follows its scheme in any case, after any number 
   for (const char* other : {"", "Basic k", "Bearerk", " Bearer k"}) CHECK(BearerOf(other) == std::nullopt);
 }
 
+TEST_CASE("a credential comes as a bearer's or as a key, and two of them must agree") {
+  CHECK(CredentialOf({}, {}) == "");
+  CHECK(CredentialOf("bearer k", {}) == "k");
+  CHECK(CredentialOf({}, "k") == "k");
+  CHECK(CredentialOf("Bearer k", "k") == "k");
+  CHECK(CredentialOf("Basic k", "l") == "l");
+  CHECK(CredentialOf("Bearer k", "l") == std::nullopt);
+  CHECK(CredentialOf("Bearer k", "") == std::nullopt);
+  CHECK(CredentialOf("Bearer", "k") == std::nullopt);
+}
+
 TEST_CASE("If-None-Match names states in a list, weakly or strongly") {
   for (const char* tags :
        {"\"a\"", "W/\"a\"", "\"b\", \"a\"", " W/\"b\" ,\t W/\"a\" ", "*", "\"b\",\"a\",\"c\""}) {

@@ -20,8 +20,18 @@ constexpr const char* kServiceConfig = R"json({
       {"service": "verdict.token.v1.TokenService", "method": "VerifyToken"},
       {"service": "verdict.feedback.v1.FeedbackService", "method": "GetCompletionFeedback"},
       {"service": "verdict.feedback.v1.FeedbackService", "method": "PeekToken"},
+      {"service": "verdict.feedback.v1.JudgeService", "method": "GetJudge"},
+      {"service": "verdict.feedback.v1.JudgeService", "method": "ListJudges"},
+      {"service": "verdict.feedback.v1.JudgeService", "method": "GetJudgeCriteria"},
       {"service": "verdict.feedback.v1.PromptService", "method": "GetPrompt"},
-      {"service": "verdict.aggregator.v1.AggregatorService"}
+      {"service": "verdict.feedback.v1.PromptService", "method": "GetLatestPromptVersion"},
+      {"service": "verdict.feedback.v1.PromptService", "method": "GetPromptVersionByHash"},
+      {"service": "verdict.feedback.v1.PromptService", "method": "GetPromptVersionModel"},
+      {"service": "verdict.feedback.v1.PromptService", "method": "ListPrompts"},
+      {"service": "verdict.feedback.v1.PromptService", "method": "ListPromptVersions"},
+      {"service": "verdict.feedback.v1.PromptService", "method": "ListPromptTags"},
+      {"service": "verdict.aggregator.v1.AggregatorService"},
+      {"service": "verdict.aggregator.v1.TopologyService"}
     ],
     "retryPolicy": {
       "maxAttempts": 3,
@@ -37,6 +47,8 @@ constexpr const char* kServiceConfig = R"json({
 constexpr int kMetadataBytesMax = 64 << 10;
 
 }  // namespace
+
+const char* RetryConfig() { return kServiceConfig; }
 
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& address) {
   grpc::ChannelArguments arguments;

@@ -12,4 +12,7 @@ namespace verdict::rpc {
 // unavailable, and nothing that stores: a write's unknown outcome is its caller's to resolve.
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& address);
 
+// What says which calls a channel retries: gRPC's service config, in JSON.
+const char* RetryConfig();
+
 }  // namespace verdict::rpc

@@ -97,6 +97,10 @@ absl::Status Server::Start() {
   }
   builder.SetMaxReceiveMessageSize(static_cast<int>(message_bytes_max));
   builder.SetMaxSendMessageSize(64 << 20);
+  // gRPC would inflate a message without a bound, whoever sent it: 1 MiB becomes 1 GiB. So it leaves them
+  // as they are, and Call inflates gzip once it knows the sender; what says to be of another kind is refused.
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kConcurrentStreamsMax);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kConnectionAgeMs);

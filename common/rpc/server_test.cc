@@ -8,13 +8,19 @@
 #include <catch2/catch.hpp>
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
 
+#include "common/gzip/test_gzip.h"
 #include "common/rpc/call_metadata.h"
 #include "common/rpc/channel.h"
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
 #include "tests/support/await.h"
+#include "tests/support/sanitized.h"
+#include "tests/support/usage.h"
 #include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
+#include "verdict/aggregator/v1/topology_service.grpc.pb.h"
 #include "verdict/token/v1/identity_service.grpc.pb.h"
 #include "verdict/token/v1/token_service.grpc.pb.h"
 
@@ -25,6 +31,7 @@ using namespace std::chrono_literals;
 using aggregator::v1::AggregatorService;
 using aggregator::v1::GetEntityFeedbackRequest;
 using aggregator::v1::GetEntityFeedbackResponse;
+using aggregator::v1::TopologyService;
 using token::v1::MintTokenRequest;
 using token::v1::MintTokenResponse;
 using token::v1::RevokeAllTokensRequest;
@@ -118,10 +125,17 @@ class Fixture {
              verdict::aggregator::v1::ListJudgeEvaluationsResponse>("ListJudgeEvaluations");
     Register<verdict::aggregator::v1::ListSpanEvaluationsRequest,
              verdict::aggregator::v1::ListSpanEvaluationsResponse>("ListSpanEvaluations");
+    Stream<verdict::aggregator::v1::ListSpansRequest, verdict::aggregator::v1::ListSpansResponse>(
+        "ListSpans");
+    Stream<verdict::aggregator::v1::ListTracesRequest, verdict::aggregator::v1::ListTracesResponse>(
+        "ListTraces");
+    Stream<verdict::aggregator::v1::ListSessionsRequest, verdict::aggregator::v1::ListSessionsResponse>(
+        "ListSessions");
     REQUIRE(server_.Start().ok());
     const auto channel = NewChannel(server_.address());
     tokens = TokenService::NewStub(channel);
     aggregator = AggregatorService::NewStub(channel);
+    topology = TopologyService::NewStub(channel);
   }
 
   static void Prepare(grpc::ClientContext& context, const CallOptions& options) {
@@ -159,6 +173,7 @@ class Fixture {
   metrics::Registry registry_;
   std::unique_ptr<TokenService::Stub> tokens;
   std::unique_ptr<AggregatorService::Stub> aggregator;
+  std::unique_ptr<TopologyService::Stub> topology;
 
  private:
   // A method that is never called: a server starts with all handlers only.
@@ -166,6 +181,14 @@ class Fixture {
   void Register(const std::string& method) {
     server_.Inline<Request, Response>("verdict.aggregator.v1.AggregatorService/" + method,
                                       [](Context&, const Request&) { return Response(); });
+  }
+
+  // A streamed method that answers nothing.
+  template <typename Request, typename Response>
+  void Stream(const std::string& method) {
+    server_.Stream<Request, Response>(
+        "verdict.aggregator.v1.TopologyService/" + method,
+        [](Context&, const Request&, Writer<Response>&) { return absl::OkStatus(); });
   }
 
   NamedKeys keys_;
@@ -184,6 +207,20 @@ TEST_CASE("only a good key with the method's scope gets through") {
   const absl::Status away = f.Mint({.key = "away"});
   CHECK(ReasonOf(away) == errors::v1::REASON_UNAVAILABLE);
   CHECK(DetailsOf(away).retry_after == 1s);
+}
+
+TEST_CASE("the key may come as x-api-key, and two that differ are none") {
+  Fixture f;
+  const auto reason = [&](const std::string& bearer, const std::string& key) {
+    return ReasonOf(f.Mint({.key = bearer, .metadata = {{"x-api-key", key}}}));
+  };
+  CHECK(reason("", "token") == errors::v1::REASON_UNSPECIFIED);
+  CHECK(reason("token", "token") == errors::v1::REASON_UNSPECIFIED);
+  CHECK(reason("", "wrong") == errors::v1::REASON_UNAUTHENTICATED);
+  CHECK(reason("", "read") == errors::v1::REASON_SCOPE_REQUIRED);
+  CHECK(reason("token", "read") == errors::v1::REASON_UNAUTHENTICATED);
+  CHECK(reason("read", "token") == errors::v1::REASON_UNAUTHENTICATED);
+  CHECK(reason("token", "") == errors::v1::REASON_UNAUTHENTICATED);
 }
 
 TEST_CASE("an admin key passes for a project that it names, and on admin methods") {
@@ -215,6 +252,22 @@ TEST_CASE("a project that is not the key's own is refused, whether it exists or 
     refusals.push_back(FromGrpc(f.aggregator->GetEntityFeedback(&context, request)->Finish()));
     CHECK(ReasonOf(refusals.back()) == errors::v1::REASON_PERMISSION_DENIED);
     CHECK(refusals.back() == refusals.front());
+  }
+}
+
+TEST_CASE("a project that need not be named is the key's own") {
+  Fixture f;
+  const auto reason = [&](const std::optional<std::string>& project) {
+    aggregator::v1::ListSpansRequest request;
+    if (project) request.set_project_id(*project);
+    grpc::ClientContext context;
+    Fixture::Prepare(context, {.key = "read"});
+    return ReasonOf(FromGrpc(f.topology->ListSpans(&context, request)->Finish()));
+  };
+  CHECK(reason(std::nullopt) == errors::v1::REASON_UNSPECIFIED);
+  CHECK(reason(kProject) == errors::v1::REASON_UNSPECIFIED);
+  for (const char* project : {"01900000-0000-7000-8000-000000000002", "not-a-uuid", ""}) {
+    CHECK(reason(project) == errors::v1::REASON_PERMISSION_DENIED);
   }
 }
 
@@ -437,29 +490,92 @@ TEST_CASE("callers who do not read share a part of the threads, and leave the ot
   for (const auto& ended : readers) CHECK_FALSE(ended->Finish().ok());
 }
 
+// What becomes of a MintToken whose message is these bytes.
+absl::Status MintBytes(const std::string& address, const grpc::ByteBuffer& message, const std::string& key,
+                       grpc_compression_algorithm compression = GRPC_COMPRESS_NONE) {
+  grpc::GenericStub stub(NewChannel(address));
+  grpc::ClientContext context;
+  Fixture::Prepare(context, {.key = key, .deadline = 60s});
+  context.set_compression_algorithm(compression);
+  grpc::ByteBuffer response;
+  grpc::CompletionQueue queue;
+  grpc::Status status;
+  const auto call =
+      stub.PrepareUnaryCall(&context, "/verdict.token.v1.TokenService/MintToken", message, &queue);
+  call->StartCall();
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  return FromGrpc(status);
+}
+
+grpc::ByteBuffer Bytes(const std::string& text) {
+  const grpc::Slice slice(text);
+  return {&slice, 1};
+}
+
 TEST_CASE("a message is looked at when its sender is known, and never before") {
   Fixture f;
-  grpc::GenericStub stub(NewChannel(f.server_.address()));
-  const auto answer = [&](const std::string& key) {
-    grpc::ClientContext context;
-    Fixture::Prepare(context, {.key = key});
-    grpc::Slice garbage("no message");
-    const grpc::ByteBuffer request(&garbage, 1);
-    grpc::ByteBuffer response;
-    grpc::CompletionQueue queue;
-    grpc::Status status;
-    const auto call =
-        stub.PrepareUnaryCall(&context, "/verdict.token.v1.TokenService/MintToken", request, &queue);
-    call->StartCall();
-    call->Finish(&response, &status, nullptr);
-    void* tag = nullptr;
-    bool ok = false;
-    queue.Next(&tag, &ok);
-    return ReasonOf(FromGrpc(status));
+  for (const auto& [message, reason] :
+       {std::pair(std::string("no message"), errors::v1::REASON_VALIDATION_ERROR),
+        {"\x1f\x8b no gzip", errors::v1::REASON_BAD_REQUEST},
+        {Gzip("no message"), errors::v1::REASON_VALIDATION_ERROR},
+        {Gzip(std::string((1 << 20) + 1, 'x')), errors::v1::REASON_BODY_TOO_LARGE}}) {
+    const auto answer = [&](const std::string& key) {
+      return ReasonOf(MintBytes(f.server_.address(), Bytes(message), key));
+    };
+    CHECK(answer("wrong") == errors::v1::REASON_UNAUTHENTICATED);
+    CHECK(answer("read") == errors::v1::REASON_SCOPE_REQUIRED);
+    CHECK(answer("token") == reason);
+  }
+}
+
+TEST_CASE("a message may be compressed with gzip, and with nothing else") {
+  Fixture f;
+  std::string resource;
+  f.mint = [&](Context&, const MintTokenRequest& request) {
+    resource = request.resource_id();
+    return MintTokenResponse();
   };
-  CHECK(answer("wrong") == errors::v1::REASON_UNAUTHENTICATED);
-  CHECK(answer("read") == errors::v1::REASON_SCOPE_REQUIRED);
-  CHECK(answer("token") == errors::v1::REASON_VALIDATION_ERROR);
+  MintTokenRequest request = Fixture::ValidMint();
+  request.set_resource_id(std::string(200, 'r'));
+  const grpc::ByteBuffer bytes = Bytes(request.SerializeAsString());
+  CHECK(MintBytes(f.server_.address(), bytes, "token", GRPC_COMPRESS_GZIP).ok());
+  CHECK(resource == request.resource_id());
+  CHECK(MintBytes(f.server_.address(), bytes, "token", GRPC_COMPRESS_DEFLATE).code() ==
+        absl::StatusCode::kUnimplemented);
+}
+
+// How much memory it takes a server to get a message of a few hundred KiB that inflates to 256 MiB.
+std::size_t BombMiB(const std::string& address, const std::string& key, const absl::StatusCode refusal) {
+  constexpr std::size_t kMiB = 1 << 20;
+  const grpc::ByteBuffer bomb = Bytes(std::string(256 * kMiB, '\0'));
+  test::ResetPeak();
+  const std::int64_t before = test::PeakBytes();
+  CHECK(MintBytes(address, bomb, key, GRPC_COMPRESS_GZIP).code() == refusal);
+  return static_cast<std::size_t>(test::PeakBytes() - before) / kMiB;
+}
+
+TEST_CASE("a message that inflates to more than is allowed takes no memory, whoever sent it") {
+  constexpr std::size_t kMiBMax = 50;
+  Fixture f;
+  const std::size_t stranger = BombMiB(f.server_.address(), "wrong", absl::StatusCode::kUnauthenticated);
+  const std::size_t caller = BombMiB(f.server_.address(), "token", absl::StatusCode::kInvalidArgument);
+
+  // Control: gRPC's own servers inflate the whole of it, to find it too large.
+  token::v1::TokenService::Service service;
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&service);
+  const auto server = builder.BuildAndStart();
+  const std::size_t unbounded =
+      BombMiB("127.0.0.1:" + std::to_string(port), "token", absl::StatusCode::kResourceExhausted);
+  WARN("256 MiB: a stranger's take " << stranger << " MiB, a caller's " << caller
+                                     << ", and gRPC's own server " << unbounded);
+  CHECK((test::kSanitized || (stranger < kMiBMax && caller < kMiBMax)));
+  CHECK((test::kSanitized || unbounded > 200));
 }
 
 TEST_CASE("a port in use is an error") {

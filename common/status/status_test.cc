@@ -2,6 +2,7 @@
 
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
+#include "google/rpc/status.pb.h"
 
 namespace verdict {
 namespace {
@@ -22,6 +23,16 @@ TEST_CASE("an error crosses gRPC with its reason, violations, metadata and retry
   CHECK(details.violations[0].field == "token");
   CHECK(details.retry_after == std::chrono::milliseconds(1500));
   CHECK(details.metadata.at("used_at") == "2026-01-01T00:00:00Z");
+}
+
+TEST_CASE("details stand in one order") {
+  for (int i = 0; i < 10; ++i) {
+    google::rpc::Status sent;
+    REQUIRE(sent.ParseFromString(ToGrpc(ValidationError({{"a", "a is wrong."}})).error_details()));
+    REQUIRE(sent.details_size() == 2);
+    CHECK(sent.details(0).type_url() == "type.googleapis.com/google.rpc.BadRequest");
+    CHECK(sent.details(1).type_url() == "type.googleapis.com/google.rpc.ErrorInfo");
+  }
 }
 
 TEST_CASE("an error is small enough for trailers, whatever it is about") {

@@ -1,15 +1,15 @@
-#include "gateway/gzip.h"
+#include "common/gzip/gzip.h"
 
 #include <random>
 #include <string>
 
 #include <catch2/catch.hpp>
 
+#include "common/gzip/test_gzip.h"
 #include "common/status/error.h"
-#include "gateway/testing/gzip.h"
 #include "tests/support/usage.h"
 
-namespace verdict::gateway {
+namespace verdict {
 namespace {
 
 constexpr std::size_t kMax = 1 << 20;
@@ -70,4 +70,4 @@ TEST_CASE("nothing is inflated beyond the limit") {
 }
 
 }  // namespace
-}  // namespace verdict::gateway
+}  // namespace verdict

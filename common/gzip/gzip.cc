@@ -1,13 +1,12 @@
-#include "gateway/gzip.h"
+#include "common/gzip/gzip.h"
 
 #include <memory>
 
 #include <zlib.h>
 
 #include "common/status/error.h"
-#include "gateway/errors.h"
 
-namespace verdict::gateway {
+namespace verdict {
 namespace {
 
 constexpr uInt kPieceBytes = 64 * 1024;
@@ -33,11 +32,16 @@ absl::StatusOr<std::string> Gunzip(std::string_view compressed, std::size_t byte
     stream.avail_out = kPieceBytes;
     result = inflate(&stream, Z_NO_FLUSH);
     // Z_BUF_ERROR: there is nothing left to inflate, and the member has not ended.
-    if (result != Z_OK && result != Z_STREAM_END) return BadBody("The body is not well-formed gzip.");
+    if (result != Z_OK && result != Z_STREAM_END) {
+      return MakeError(errors::v1::REASON_BAD_REQUEST, "The body is not well-formed gzip.");
+    }
     inflated.append(reinterpret_cast<const char*>(piece.get()), kPieceBytes - stream.avail_out);
-    if (inflated.size() > bytes_max) return BodyTooLarge(bytes_max);
+    if (inflated.size() > bytes_max) {
+      return MakeError(errors::v1::REASON_BODY_TOO_LARGE,
+                       "The body is larger than " + std::to_string(bytes_max) + " bytes.");
+    }
   }
   return inflated;
 }
 
-}  // namespace verdict::gateway
+}  // namespace verdict

@@ -1,10 +1,10 @@
-#include "gateway/testing/gzip.h"
+#include "common/gzip/test_gzip.h"
 
 #include <cstdlib>
 
 #include <zlib.h>
 
-namespace verdict::gateway {
+namespace verdict {
 namespace {
 
 // Fuzz targets use this too, and have no Catch2.
@@ -30,4 +30,4 @@ std::string Gzip(std::string_view text) {
   return compressed;
 }
 
-}  // namespace verdict::gateway
+}  // namespace verdict

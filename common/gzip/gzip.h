@@ -6,11 +6,11 @@
 
 #include "absl/status/statusor.h"
 
-namespace verdict::gateway {
+namespace verdict {
 
 // Inflates a body of one or more members of gzip (RFC 1952). BAD_REQUEST when it is anything else, or cut
 // short; BODY_TOO_LARGE as soon as it turns out to be larger than `bytes_max`, so that hardly more is ever
 // made.
 absl::StatusOr<std::string> Gunzip(std::string_view compressed, std::size_t bytes_max);
 
-}  // namespace verdict::gateway
+}  // namespace verdict

@@ -1,11 +1,11 @@
 #include <string>
 
-#include "gateway/gzip.h"
-#include "gateway/testing/gzip.h"
+#include "common/gzip/gzip.h"
+#include "common/gzip/test_gzip.h"
 #include "tests/support/fuzz.h"
 
 // Compressed bodies of strangers: never more than the limit, and what comes out is what went in.
-namespace verdict::gateway {
+namespace verdict {
 namespace {
 
 constexpr size_t kBytesMax = 100'000;
@@ -32,7 +32,7 @@ void TestGzip(std::string_view input) {
 }
 
 }  // namespace
-}  // namespace verdict::gateway
+}  // namespace verdict
 
-std::vector<std::string> verdict::fuzz::Seeds() { return gateway::GzipSeeds(); }
-void verdict::fuzz::Test(std::string_view input) { gateway::TestGzip(input); }
+std::vector<std::string> verdict::fuzz::Seeds() { return verdict::GzipSeeds(); }
+void verdict::fuzz::Test(std::string_view input) { verdict::TestGzip(input); }

@@ -3,9 +3,9 @@
 #include <string>
 #include <string_view>
 
-namespace verdict::gateway {
+namespace verdict {
 
 // One member of gzip.
 std::string Gzip(std::string_view text);
 
-}  // namespace verdict::gateway
+}  // namespace verdict
