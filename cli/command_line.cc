@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
+#include <iostream>
 
 #include "cli/errors.h"
 #include "cli/text.h"
@@ -74,6 +76,7 @@ absl::Status CheckValue(const Option& option, std::string_view value) {
   switch (option.kind) {
     case Kind::kText:
     case Kind::kSwitch:
+    case Kind::kFile:
       return absl::OkStatus();
     case Kind::kUuid:
       if (Uuid::Parse(value)) return absl::OkStatus();
@@ -124,6 +127,27 @@ absl::Status CheckComplete(const Invocation& invocation) {
     const Option& address = *Find(kGlobalOptions, invocation.command->service);
     return error::Usage(Cat({Typed(address), " (or ", address.env,
                              ") is missing; after `./dev run`, `. .verdict/env` sets it."}));
+  }
+  return absl::OkStatus();
+}
+
+// Puts the texts of the files in the places of their names.
+absl::Status ReadFiles(Invocation& invocation) {
+  constexpr std::streamsize kBytesMax = 1 << 20;  // more than any field takes
+  for (const Option& option : invocation.command->options) {
+    if (option.kind != Kind::kFile || !invocation.Has(option.name)) continue;
+    std::string& value = invocation.values.find(option.name)->second;
+    std::ifstream file;
+    if (value != "-") file.open(value, std::ios::binary);
+    std::istream& input = value == "-" ? std::cin : file;
+    std::string text(kBytesMax + 1, '\0');
+    input.read(text.data(), kBytesMax + 1);
+    if (input.bad() || !input.eof()) {
+      return error::Usage(
+          Cat({Typed(option), ": `", value, "` is not a file of at most 1 MiB that can be read."}));
+    }
+    text.resize(static_cast<size_t>(input.gcount()));
+    value = std::move(text);
   }
   return absl::OkStatus();
 }
@@ -286,6 +310,7 @@ absl::StatusOr<Invocation> Parse(std::span<const Command> commands, std::span<co
     if (value != nullptr && *value != '\0') invocation.values.emplace(option.name, value);
   }
   RETURN_IF_ERROR(with_help(CheckComplete(invocation)));
+  RETURN_IF_ERROR(with_help(ReadFiles(invocation)));
   return invocation;
 }
 

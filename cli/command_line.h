@@ -30,6 +30,7 @@ enum class Kind {
   kCount,     // a whole number from 1 on
   kChoice,    // a value of `choices`
   kChoices,   // some of them, between commas
+  kFile,      // the name of a file that stands for its text; `-` is standard input
 };
 
 // A flag (`--org ID`), or an argument (`NAME`) when `argument` is set.
@@ -77,8 +78,8 @@ struct Invocation {
 // The flags that every command takes.
 std::span<const Option> GlobalOptions();
 
-// Reads the command line (without the program's name). An error is a sentence that names the flag or
-// argument and says what was expected.
+// Reads the command line (without the program's name), and the files that it names. An error is a sentence
+// that names the flag or argument and says what was expected.
 absl::StatusOr<Invocation> Parse(std::span<const Command> commands, std::span<const char* const> line,
                                  absl::FunctionRef<const char*(const char*)> environment);
 

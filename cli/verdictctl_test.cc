@@ -212,6 +212,67 @@ class PlayedJudges final : public feedback::v1::JudgeService::Service {
   }
 };
 
+class PlayedPrompts final : public feedback::v1::PromptService::Service {
+ public:
+  explicit PlayedPrompts(Seen& seen) : seen_(seen) {}
+
+  grpc::Status EnsurePromptVersion(grpc::ServerContext* context,
+                                   const feedback::v1::EnsurePromptVersionRequest* request,
+                                   feedback::v1::EnsurePromptVersionResponse* response) override {
+    seen_.Note(context);
+    response->mutable_prompt_version()->set_prompt(request->slug());
+    response->mutable_prompt_version()->set_content(request->content());
+    response->mutable_prompt_version()->set_model(request->model_id());
+    return grpc::Status::OK;
+  }
+  grpc::Status GetPrompt(grpc::ServerContext* context, const feedback::v1::GetPromptRequest* request,
+                         feedback::v1::GetPromptResponse* response) override {
+    seen_.Note(context);
+    response->mutable_prompt_version()->set_version(request->version());
+    response->mutable_prompt_version()->set_tag(request->tag());
+    response->mutable_prompt_version()->set_metadata(R"({"prompt_slug": "faq"})");
+    return grpc::Status::OK;
+  }
+  grpc::Status ListPromptVersions(grpc::ServerContext* context,
+                                  const feedback::v1::ListPromptVersionsRequest* request,
+                                  feedback::v1::ListPromptVersionsResponse* response) override {
+    seen_.Note(context);
+    for (const int version : {2, 1}) {
+      response->add_versions()->set_version(version);
+      response->mutable_versions()->rbegin()->set_project_id(request->project_id());
+    }
+    return grpc::Status::OK;
+  }
+  grpc::Status PinPromptTag(grpc::ServerContext* context, const feedback::v1::PinPromptTagRequest* request,
+                            feedback::v1::PinPromptTagResponse* response) override {
+    seen_.Note(context);
+    response->mutable_tag()->set_tag(request->slug() + "/" + request->tag());
+    response->mutable_tag()->set_version(request->version());
+    return grpc::Status::OK;
+  }
+
+ private:
+  Seen& seen_;
+};
+
+// A folder that goes with the test.
+class TemporaryFolder {
+ public:
+  explicit TemporaryFolder(const std::string& name)
+      : path_(std::filesystem::temp_directory_path() /
+              ("verdictctl_test_" + name + "_" + std::to_string(getpid()))) {
+    std::filesystem::create_directory(path_);
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  const std::filesystem::path path_;
+};
+
 // What a run of the program left behind.
 struct Outcome {
   int exit_code = -1;
@@ -229,8 +290,10 @@ std::string ReadAll(int descriptor) {
   return text;
 }
 
-// Runs verdictctl with this environment and no other. Its output must fit a pipe (64 KiB).
-Outcome Run(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+// Runs verdictctl with this environment and no other, and with `input` (a file's name) as its standard input.
+// Its output must fit a pipe (64 KiB).
+Outcome Run(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+            const std::string& input = "/dev/null") {
   const auto pointers = [](const std::vector<std::string>& texts) {
     std::vector<char*> result;
     for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
@@ -245,6 +308,7 @@ Outcome Run(const std::vector<std::string>& arguments, const std::vector<std::st
   REQUIRE(pipe2(err.data(), O_CLOEXEC) == 0);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input.c_str(), O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
   pid_t child = 0;
@@ -272,13 +336,16 @@ class Services {
     builder.RegisterService(&aggregator_);
     builder.RegisterService(&feedback_);
     builder.RegisterService(&judges_);
+    builder.RegisterService(&prompts_);
     server_ = builder.BuildAndStart();
     address_ = "127.0.0.1:" + std::to_string(port);
   }
 
-  Outcome Ctl(const std::vector<std::string>& arguments) const {
-    return Run(arguments, {"VERDICT_TOKEN_ADDR=" + address_, "VERDICT_AGGREGATOR_ADDR=" + address_,
-                           "VERDICT_FEEDBACK_ADDR=" + address_, "VERDICT_ADMIN_KEY=admin-secret"});
+  Outcome Ctl(const std::vector<std::string>& arguments, const std::string& input = "/dev/null") const {
+    return Run(arguments,
+               {"VERDICT_TOKEN_ADDR=" + address_, "VERDICT_AGGREGATOR_ADDR=" + address_,
+                "VERDICT_FEEDBACK_ADDR=" + address_, "VERDICT_ADMIN_KEY=admin-secret"},
+               input);
   }
 
   const Seen& seen() const { return seen_; }
@@ -291,6 +358,7 @@ class Services {
   PlayedAggregator aggregator_;
   PlayedFeedback feedback_{seen_};
   PlayedJudges judges_;
+  PlayedPrompts prompts_{seen_};
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
 };
@@ -414,6 +482,70 @@ TEST_CASE("a judge's criteria are words between commas") {
   CHECK(json::serialize(judge.at("criteria")) == R"([{"key":"clarity"},{"key":"wit"}])");
 }
 
+TEST_CASE("a prompt's text comes from a file or standard input") {
+  Services services;
+  const TemporaryFolder folder("prompts");
+  const std::string file = folder.path() / "prompt.txt";
+  constexpr char kText[] = "You are \"kind\".\r\n\tAnswer {{name}}.\n";
+  std::ofstream(file) << kText;
+  const std::vector<std::string> ensure = {"prompt", "ensure", "--project", kId,
+                                           "faq",    "--json", "--content"};
+  const auto with = [&](const std::string& content) {
+    std::vector<std::string> line = ensure;
+    line.push_back(content);
+    return line;
+  };
+  for (const Outcome& ensured : {services.Ctl(with(file)), services.Ctl(with("-"), file)}) {
+    CHECK(ensured.exit_code == 0);
+    const json::value version = json::parse(ensured.out);
+    CHECK(version.at("prompt") == "faq");
+    CHECK(version.at("content") == kText);
+    CHECK(services.seen().Metadata("verdict-project") == kId);
+  }
+  CHECK(json::parse(services.Ctl(with("-")).out).at("content") == "");
+  std::vector<std::string> with_model = with(file);
+  with_model.insert(with_model.end(), {"--model", "gpt-4o-mini"});
+  CHECK(json::parse(services.Ctl(with_model).out).at("model") == "gpt-4o-mini");
+
+  const std::string large = folder.path() / "large";
+  std::ofstream(large) << std::string((1 << 20) + 1, 'x');
+  const int calls = services.seen().calls();
+  for (const std::string& content : {std::string(folder.path()), std::string(folder.path() / "missing"),
+                                     large, std::string("/dev/zero")}) {
+    const Outcome refused = services.Ctl(with(content));
+    CHECK(refused.exit_code == 2);
+    CHECK(refused.err ==
+          "verdictctl: --content: `" + content +
+              "` is not a file of at most 1 MiB that can be read. See `verdictctl prompt ensure "
+              "--help`.\n");
+  }
+  CHECK(services.seen().calls() == calls);
+}
+
+TEST_CASE("versions of a prompt are shown, listed and tagged") {
+  Services services;
+  const auto get = [&](const std::vector<std::string>& selector) {
+    std::vector<std::string> line = {"prompt", "get", "--project", kId, "faq", "--json"};
+    line.insert(line.end(), selector.begin(), selector.end());
+    return json::parse(services.Ctl(line).out);
+  };
+  CHECK(get({}).at("version") == 0);
+  CHECK(get({}).at("metadata").at("prompt_slug") == "faq");
+  CHECK(get({"--version", "7"}).at("version") == 7);
+  CHECK(get({"--tag", "production"}).at("tag") == "production");
+
+  const json::value versions =
+      json::parse(services.Ctl({"prompt", "versions", "--project", kId, "faq", "--json"}).out);
+  CHECK(versions.at("versions").as_array().size() == 2);
+  CHECK(versions.at("versions").at(0).at("project_id") == kId);
+
+  const Outcome tagged =
+      services.Ctl({"prompt", "tag", "--project", kId, "faq", "production", "--version", "2", "--json"});
+  CHECK(tagged.out == "{\"tag\":\"faq/production\",\"version\":2,\"version_id\":\"\"}\n");
+  CHECK(services.seen().Metadata("verdict-project") == kId);
+  CHECK(services.Ctl({"prompt", "tag", "--project", kId, "faq", "production"}).exit_code == 2);
+}
+
 TEST_CASE("what the service refuses exits 3, with the reason and the remedy") {
   Services services;
   const Outcome refused = services.Ctl({"project", "create", "--org", kId, "support", "--json"});
@@ -444,22 +576,19 @@ TEST_CASE("a service that is not there or does not answer exits 4, and is named"
 TEST_CASE("the admin key comes from a file or the environment, or nothing is called") {
   Services services;
   const std::string address = "VERDICT_TOKEN_ADDR=" + services.address();
-  const auto folder =
-      std::filesystem::temp_directory_path() / ("verdictctl_test_" + std::to_string(getpid()));
-  std::filesystem::create_directory(folder);
-  const std::string file = folder / "admin-key";
+  const TemporaryFolder folder("admin_key");
+  const std::string file = folder.path() / "admin-key";
   std::ofstream(file) << "from-file\n";
-  std::ofstream(folder / "empty") << "\n";
+  std::ofstream(folder.path() / "empty") << "\n";
 
   CHECK(Run({"org", "list"}, {address}).exit_code == 2);
-  CHECK(Run({"org", "list", "--admin-key-file", folder / "missing"}, {address}).exit_code == 2);
-  CHECK(Run({"org", "list", "--admin-key-file", folder / "empty"}, {address}).exit_code == 2);
+  CHECK(Run({"org", "list", "--admin-key-file", folder.path() / "missing"}, {address}).exit_code == 2);
+  CHECK(Run({"org", "list", "--admin-key-file", folder.path() / "empty"}, {address}).exit_code == 2);
   CHECK(Run({"org", "list"}, {address, "VERDICT_ADMIN_KEY=two\nlines"}).exit_code == 2);
   CHECK(services.seen().calls() == 0);
 
   CHECK(Run({"org", "list", "--admin-key-file", file}, {address, "VERDICT_ADMIN_KEY=other"}).exit_code == 0);
   CHECK(services.seen().Metadata("authorization") == "Bearer from-file");
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

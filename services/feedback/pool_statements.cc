@@ -6,14 +6,16 @@
 #include "services/feedback/garbage_store.h"
 #include "services/feedback/idempotency_store.h"
 #include "services/feedback/judge_store.h"
+#include "services/feedback/prompt_store.h"
 
 namespace verdict::feedback {
 
 std::span<const pg::Statement> PoolStatements() {
   static const std::vector<pg::Statement> statements = [] {
     std::vector<pg::Statement> all;
-    for (const auto& some : {FeedbackStore::Statements(), GarbageStore::Statements(),
-                             IdempotencyStore::Statements(), JudgeStore::Statements()}) {
+    for (const auto& some :
+         {FeedbackStore::Statements(), GarbageStore::Statements(), IdempotencyStore::Statements(),
+          JudgeStore::Statements(), PromptStore::Statements()}) {
       all.insert(all.end(), some.begin(), some.end());
     }
     return all;
