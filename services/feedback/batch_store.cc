@@ -64,7 +64,7 @@ sp as (
   insert into span as s (project_id, span_id)
   select distinct project_id, target_id from w where target_type = 1 order by 1, 2
   on conflict (project_id, span_id) do update set span_id = excluded.span_id
-  returning s.project_id, s.span_id, s.trace_id, s.session_id),
+  returning s.project_id, s.span_id, s.trace_id, s.session_id, s.prompt_version_id),
 tr as (
   insert into trace as t (project_id, trace_id)
   select project_id, trace_id from sp where trace_id is not null
@@ -75,13 +75,14 @@ tr as (
 insert into feedback as f
   (project_id, id, target_type, target_id, target_text, prompt_id, rater_kind, rater_id, rater_email, rater_name,
    judge_id, thumbs_up, reason, expected_output, metadata, expected_score, score_direction, criteria_feedback, via,
-   submitted_by, created_at, updated_at, trace_id, session_id)
+   submitted_by, created_at, updated_at, trace_id, session_id, prompt_version_id)
 select w.project_id, w.id, w.target_type, w.target_id, w.target_text, w.prompt_id, w.rater_kind, w.rater_id,
        w.rater_email, w.rater_name, w.judge_id, w.thumbs_up, w.reason, w.expected_output, w.metadata,
        w.expected_score, w.score_direction, w.criteria_feedback,
        case when w.jti is null then 1 else 2 end, w.submitted_by, w.at, w.at,
        case w.target_type when 1 then sp.trace_id when 2 then w.target_id end,
-       case w.target_type when 3 then w.target_id else coalesce(sp.session_id, tr.session_id) end
+       case w.target_type when 3 then w.target_id else coalesce(sp.session_id, tr.session_id) end,
+       sp.prompt_version_id
   from w
   left join sp on w.target_type = 1 and (sp.project_id, sp.span_id) = (w.project_id, w.target_id)
   left join tr on tr.project_id = w.project_id
@@ -95,9 +96,11 @@ on conflict (project_id, target_type, target_id, rater_kind, rater_id, judge_id)
        criteria_feedback = excluded.criteria_feedback, via = excluded.via, submitted_by = excluded.submitted_by,
        revision = f.revision + 1,
        updated_at = greatest(f.updated_at, excluded.updated_at),
-       trace_id = coalesce(excluded.trace_id, f.trace_id), session_id = coalesce(excluded.session_id, f.session_id)
+       trace_id = coalesce(excluded.trace_id, f.trace_id), session_id = coalesce(excluded.session_id, f.session_id),
+       prompt_version_id = coalesce(excluded.prompt_version_id, f.prompt_version_id)
 returning f.project_id, f.target_type, f.target_id, f.rater_kind, f.rater_id, f.judge_id, f.id,
-          (extract(epoch from f.created_at) * 1000)::int8, (extract(epoch from f.updated_at) * 1000)::int8)sql"};
+          (extract(epoch from f.created_at) * 1000)::int8, (extract(epoch from f.updated_at) * 1000)::int8,
+          f.prompt_id, f.prompt_version_id)sql"};
 
 // What became of tokens that could not be claimed; a statement of its own, because it needs a later snapshot.
 // Of the record no more than id and creation is told: its present values may have come by other ways.
@@ -223,17 +226,17 @@ void AnswerStored(const Rows& rows, const pqxx::result& stored) {
   absl::flat_hash_map<FeedbackKey, Row*> row_of_key;
   for (Row* row : rows) row_of_key.emplace(row->write->key, row);
   for (const auto& record : stored) {
-    Row& row = *row_of_key.at(
-        {.project_id = pg::UuidFrom(record[0]),
-         .target_type = static_cast<types::v1::EntityType>(record[1].as<int>()),
-         .target_id = pg::UuidFrom(record[2]),
-         .rater_kind = static_cast<RaterKind>(record[3].as<int>()),
-         .rater_id = std::string(pg::TextFrom(record[4])),
-         .judge_id = record[5].is_null() ? std::nullopt : std::optional(pg::UuidFrom(record[5]))});
+    Row& row = *row_of_key.at({.project_id = pg::UuidFrom(record[0]),
+                               .target_type = static_cast<types::v1::EntityType>(record[1].as<int>()),
+                               .target_id = pg::UuidFrom(record[2]),
+                               .rater_kind = static_cast<RaterKind>(record[3].as<int>()),
+                               .rater_id = std::string(pg::TextFrom(record[4])),
+                               .judge_id = pg::OptionalUuidFrom(record[5])});
     row.answer = StoredFeedback{.id = pg::UuidFrom(record[6]),
-                                .prompt_id = row.prompt_id,
+                                .prompt_id = pg::OptionalUuidFrom(record[9]),
                                 .created_at = pg::TimeFrom(record[7]),
-                                .updated_at = pg::TimeFrom(record[8])};
+                                .updated_at = pg::TimeFrom(record[8]),
+                                .prompt_version_id = pg::OptionalUuidFrom(record[10])};
   }
 }
 
@@ -242,6 +245,7 @@ std::string Serialize(const StoredFeedback& stored) {
   v1::CompletionFeedback message;
   message.set_id(stored.id.ToString());
   if (stored.prompt_id) message.set_prompt_id(stored.prompt_id->ToString());
+  if (stored.prompt_version_id) message.set_prompt_version_id(stored.prompt_version_id->ToString());
   *message.mutable_created_at() = ToProto(stored.created_at);
   *message.mutable_updated_at() = ToProto(stored.updated_at);
   return message.SerializeAsString();
@@ -254,6 +258,7 @@ absl::StatusOr<StoredFeedback> Deserialize(const std::string& bytes) {
                         .prompt_id = Uuid::Parse(message.prompt_id()),
                         .created_at = FromProto(message.created_at()),
                         .updated_at = FromProto(message.updated_at()),
+                        .prompt_version_id = Uuid::Parse(message.prompt_version_id()),
                         .replayed = true};
 }
 

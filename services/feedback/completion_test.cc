@@ -275,12 +275,6 @@ TEST_CASE("a prompt is created once and listed by pages") {
   CHECK(ReasonOf(test.replica.prompts.Create(principal, create).status()) ==
         errors::v1::REASON_ALREADY_EXISTS);
 
-  v1::GetPromptRequest get;
-  get.set_slug("c");
-  CHECK(test.replica.prompts.Get(principal, get)->prompt().slug() == "c");
-  get.set_slug("d");
-  CHECK(ReasonOf(test.replica.prompts.Get(principal, get).status()) == errors::v1::REASON_PROMPT_NOT_FOUND);
-
   v1::ListPromptsRequest list;
   list.set_page_size(2);
   std::vector<std::string> slugs;

@@ -11,6 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr size_t kEchoBytesMax = 60;
+
 absl::Status Overloaded(std::string_view message) {
   return MakeError(errors::v1::REASON_OVERLOADED, message, {.retry_after = 1s});
 }
@@ -66,9 +68,71 @@ absl::Status PromptIdNotFound() {
   return MakeError(errors::v1::REASON_PROMPT_NOT_FOUND, "No prompt of this id in this project.");
 }
 
+absl::Status NoPromptVersion(std::string_view slug) {
+  return MakeError(errors::v1::REASON_PROMPT_VERSION_NOT_FOUND,
+                   "The prompt " + Quoted(slug) +
+                       " has no version yet. Make the first with: verdictctl prompt ensure --project ID " +
+                       std::string(slug) + " --content FILE");
+}
+
+absl::Status PromptVersionNotFound(std::string_view slug, int version) {
+  return MakeError(errors::v1::REASON_PROMPT_VERSION_NOT_FOUND,
+                   "The prompt " + Quoted(slug) + " has no version " + std::to_string(version) +
+                       ". List them with: verdictctl prompt versions --project ID " + std::string(slug));
+}
+
+absl::Status PromptTagNotFound(std::string_view slug) {
+  return MakeError(errors::v1::REASON_PROMPT_VERSION_NOT_FOUND,
+                   "The prompt " + Quoted(slug) +
+                       " has no version with this tag. Tag one with: verdictctl prompt tag --project ID " +
+                       std::string(slug) + " TAG --version N");
+}
+
+absl::Status PromptHashNotFound(std::string_view slug) {
+  return MakeError(errors::v1::REASON_PROMPT_VERSION_NOT_FOUND,
+                   "The prompt " + Quoted(slug) +
+                       " has no version of this content hash. List them with: verdictctl prompt versions "
+                       "--project ID " +
+                       std::string(slug));
+}
+
+absl::Status PromptVersionIdNotFound() {
+  return MakeError(errors::v1::REASON_PROMPT_VERSION_NOT_FOUND,
+                   "No prompt version of this id in this project.");
+}
+
+absl::Status EmptyContent() { return Invalid("content", " must have more than white space."); }
+
+absl::Status ContentHashDiffers(std::string_view content_hash, std::string_view text_hash) {
+  return Invalid("content_hash", " must be " + std::string(content_hash) + " or " + std::string(text_hash) +
+                                     ", which are those of content and model_id; or leave it out.");
+}
+
+absl::Status TooManyPromptVersions(int versions_max) {
+  return Invalid("slug", absl::StrCat(" is that of a prompt with ", versions_max,
+                                      " versions, which is the most; use another slug."));
+}
+
+absl::Status BadTag() {
+  return Invalid("tag", " must be 1 to 100 of a-z, 0-9 and -; `latest` is always the latest version's.");
+}
+
+absl::Status TooManyPromptTags(int tags_max) {
+  return Invalid("tag", absl::StrCat(" is a new one, and the prompt has ", tags_max,
+                                     ", which is the most; move one of those."));
+}
+
 absl::Status JudgeNotFound() {
   return MakeError(errors::v1::REASON_JUDGE_NOT_FOUND, "No judge of this id in this project.");
 }
+
+absl::Status JudgeNameNotFound(std::string_view name) {
+  return MakeError(errors::v1::REASON_JUDGE_NOT_FOUND,
+                   "No judge " + Quoted(Shortened(name, kEchoBytesMax)) +
+                       " in this project; create it with POST /signals/projects/{project_id}/automations.");
+}
+
+absl::Status JudgeNameMissing() { return Invalid("gen_ai.evaluation.name", " is required."); }
 
 absl::Status JudgeExists() {
   return MakeError(errors::v1::REASON_ALREADY_EXISTS, "The project has a judge of this name already.");
@@ -148,6 +212,17 @@ absl::Status TooLong(std::string_view field, size_t bytes, size_t bytes_max) {
 }
 
 absl::Status BadEvaluationId() { return Invalid("id", " must be a UUID."); }
+
+absl::Status NoResultOfBinaryJudge() {
+  return Invalid("gen_ai.evaluation.score.label",
+                 " must be pass or fail, or gen_ai.evaluation.score.value 1 or 0: the judge is binary.");
+}
+
+absl::Status TooManyInExport(std::string_view what, size_t count, size_t count_max) {
+  const std::string counted = absl::StrCat("resource_spans have ", count, " ") + std::string(what);
+  return ValidationError(
+      {{"resource_spans", absl::StrCat(counted, "; at most ", count_max, " are allowed.")}});
+}
 
 absl::Status IdempotencyInProgress() {
   return MakeError(errors::v1::REASON_IDEMPOTENCY_IN_PROGRESS,

@@ -27,7 +27,16 @@ absl::Status ErasureUnfinished();
 absl::Status PromptNotFound(std::string_view slug);
 absl::Status PromptExists(std::string_view slug);
 absl::Status PromptIdNotFound();
+// The prompt has no version at all, none of this number, tag or hash; or the project none of an id.
+absl::Status NoPromptVersion(std::string_view slug);
+absl::Status PromptVersionNotFound(std::string_view slug, int version);
+absl::Status PromptTagNotFound(std::string_view slug);
+absl::Status PromptHashNotFound(std::string_view slug);
+absl::Status PromptVersionIdNotFound();
 absl::Status JudgeNotFound();
+// Of a judge that is known by its name alone, which is echoed.
+absl::Status JudgeNameNotFound(std::string_view name);
+absl::Status JudgeNameMissing();
 absl::Status JudgeExists();
 absl::Status FeedbackNotFound();
 // The id that a client gave its evaluation is another's.
@@ -48,6 +57,13 @@ absl::Status EvaluationTypeFixed();
 absl::Status EmptyRange(double score_min);
 absl::Status CriterionTwice(size_t at);
 
+// A version or a tag of a prompt cannot be like that, or not one more.
+absl::Status EmptyContent();
+absl::Status ContentHashDiffers(std::string_view content_hash, std::string_view text_hash);
+absl::Status TooManyPromptVersions(int versions_max);
+absl::Status BadTag();
+absl::Status TooManyPromptTags(int tags_max);
+
 // A value does not fit its judge.
 absl::Status OutsideRange(std::string_view field, double min, double max);
 absl::Status NotOfBinaryJudge(std::string_view field);
@@ -57,6 +73,11 @@ absl::Status UnknownCriterion(std::string_view field, const std::vector<std::str
 // A field that is kept as JSON is too long as such.
 absl::Status TooLong(std::string_view field, size_t bytes, size_t bytes_max);
 absl::Status BadEvaluationId();
+// An OpenTelemetry event says neither in words nor in numbers what a binary judge must say.
+absl::Status NoResultOfBinaryJudge();
+
+// An export has more `what` than one may have.
+absl::Status TooManyInExport(std::string_view what, size_t count, size_t count_max);
 
 absl::Status IdempotencyInProgress();
 absl::Status IdempotencyMismatch();

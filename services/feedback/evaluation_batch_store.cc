@@ -27,7 +27,10 @@ using pg::Access;
 // mentions a span or a trace first makes its row, and all sources are sorted, so that batches of either kind
 // take their locks in one order. The lock of its span also keeps an evaluation apart from the same one in
 // another process, so that only an id that is another record's violates the primary key.
-constexpr pg::Statement kStoreEvaluations = {"store_evaluations", R"sql(
+//
+// NOLINTBEGIN(cppcoreguidelines-macro-usage): only a macro joins literals.
+#define STORE_EVALUATIONS(condition) \
+  R"sql(
 with b as materialized (
   select * from unnest(
       $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::smallint[], $8::boolean[],
@@ -67,9 +70,13 @@ on conflict on constraint evaluation_key do update
        evaluation_duration_ms = excluded.evaluation_duration_ms, submitted_by = excluded.submitted_by,
        revision = e.revision + 1, updated_at = greatest(e.updated_at, excluded.updated_at),
        trace_id = coalesce(excluded.trace_id, e.trace_id), session_id = coalesce(excluded.session_id, e.session_id)
+ )sql" condition R"sql(
 returning e.project_id, e.judge_id, e.span_id, e.client_id, e.id, e.trace_id,
           (extract(epoch from e.created_at) * 1000)::int8 as created_at,
-          (extract(epoch from e.updated_at) * 1000)::int8 as updated_at)sql"};
+          (extract(epoch from e.updated_at) * 1000)::int8 as updated_at)sql"
+// NOLINTEND(cppcoreguidelines-macro-usage)
+
+constexpr pg::Statement kStoreEvaluations = {"store_evaluations", STORE_EVALUATIONS("")};
 
 constexpr pg::Statement kStatements[] = {kStoreEvaluations, kFindJudges};
 
@@ -79,20 +86,14 @@ struct Row {
   std::optional<absl::StatusOr<StoredEvaluation>> answer;
 };
 
-std::optional<Uuid> OptionalUuid(const pqxx::field& field) {
-  return field.is_null() ? std::nullopt : std::optional(pg::UuidFrom(field));
-}
-
 template <typename Value>
 std::optional<Value> If(bool present, const Value& value) {
   return present ? std::optional(value) : std::nullopt;
 }
 
-// Adds the row as kStoreEvaluations takes it.
-void AddTo(pg::Columns<19>& columns, const Row& row) {
-  const EvaluationWrite& write = *row.write;
+// Adds the evaluation as kStoreEvaluations takes it.
+void AddTo(pg::Columns<19>& columns, const EvaluationWrite& write, const JudgeRules& judge) {
   const v1::EvaluationInput& input = *write.input;
-  const JudgeRules& judge = *row.judge;
   const bool scored = judge.type == types::v1::EVALUATION_TYPE_SCORED;
   const bool has_criteria = !input.criteria_scores().empty();
   columns.AddRow(write.key.project_id, write.id, write.key.judge_id, write.key.span_id, input.span_id(),
@@ -126,7 +127,7 @@ absl::Status StoreRows(pg::Session& session, std::vector<Row>& rows) {
   absl::flat_hash_map<EvaluationKey, Row*> row_of_key;
   for (Row& row : rows) {
     if (row.answer) continue;
-    AddTo(columns, row);
+    AddTo(columns, *row.write, *row.judge);
     row_of_key.emplace(row.write->key, &row);
   }
   if (row_of_key.empty()) return absl::OkStatus();
@@ -136,9 +137,9 @@ absl::Status StoreRows(pg::Session& session, std::vector<Row>& rows) {
     Row& row = *row_of_key.at({.project_id = pg::UuidFrom(record["project_id"]),
                                .judge_id = pg::UuidFrom(record["judge_id"]),
                                .span_id = pg::UuidFrom(record["span_id"]),
-                               .client_id = OptionalUuid(record["client_id"])});
+                               .client_id = pg::OptionalUuidFrom(record["client_id"])});
     row.answer = StoredEvaluation{.id = pg::UuidFrom(record["id"]),
-                                  .trace_id = OptionalUuid(record["trace_id"]),
+                                  .trace_id = pg::OptionalUuidFrom(record["trace_id"]),
                                   .created_at = pg::TimeFrom(record["created_at"]),
                                   .updated_at = pg::TimeFrom(record["updated_at"]),
                                   .judge = row.judge};
@@ -164,6 +165,19 @@ absl::StatusOr<std::vector<absl::StatusOr<StoredEvaluation>>> StoreBatch(
 }
 
 }  // namespace
+
+// What says the same again is left as it is.
+constexpr pg::Statement kStoreNewEvaluations = {
+    "store_new_evaluations",
+    STORE_EVALUATIONS("where (e.evaluation_result, e.evaluation_reason, e.score) is distinct from"
+                      " (excluded.evaluation_result, excluded.evaluation_reason, excluded.score)")};
+
+void StoreEvaluations(pqxx::transaction_base& transaction, std::span<const CheckedEvaluation> evaluations) {
+  if (evaluations.empty()) return;
+  pg::Columns<19> columns;
+  for (const auto& [write, judge] : evaluations) AddTo(columns, *write, *judge);
+  columns.Execute(transaction, kStoreNewEvaluations);
+}
 
 EvaluationBatchStore::EvaluationBatchStore(pg::ConnectionOptions connection, JudgeCache& judges)
     : judges_(judges) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -9,11 +10,28 @@
 #include "services/feedback/evaluation_write.h"
 #include "services/feedback/judge_cache.h"
 
+namespace pqxx {
+class transaction_base;  // NOLINT(readability-identifier-naming): libpqxx has it so.
+}
 namespace verdict::pg {
 class Session;
 }
 
 namespace verdict::feedback {
+
+// An evaluation that its judge can have given.
+struct CheckedEvaluation {
+  const EvaluationWrite* write;
+  const JudgeRules* judge;
+};
+
+// What StoreEvaluations runs; prepared on the connection of its transaction.
+extern const pg::Statement kStoreNewEvaluations;
+
+// Stores evaluations of distinct keys within a transaction that has locked their spans. One whose result,
+// score and reason are those stored already is left as it is, since exporters repeat themselves. Throws as
+// pg::Execute does.
+void StoreEvaluations(pqxx::transaction_base& transaction, std::span<const CheckedEvaluation> evaluations);
 
 // Stores batches of evaluations: the group commit's half that knows SQL. Each writer thread has one of its
 // own.

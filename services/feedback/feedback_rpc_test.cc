@@ -10,6 +10,7 @@
 #include "common/rpc/channel.h"
 #include "common/status/grpc_status.h"
 #include "services/feedback/judge_rpc.h"
+#include "services/feedback/prompt_rpc.h"
 #include "services/feedback/span_rpc.h"
 #include "services/feedback/test_service.h"
 #include "verdict/feedback/v1/evaluation_service.grpc.pb.h"
@@ -21,22 +22,6 @@
 namespace verdict::feedback {
 namespace {
 
-// Knows one key.
-class OneKey final : public auth::Authenticator {
- public:
-  explicit OneKey(const auth::Principal& principal)
-      : principal_(std::make_shared<const auth::Principal>(principal)) {}
-
-  void Authenticate(const auth::Credential& credential, auth::Deadline,
-                    auth::AuthenticateDone done) override {
-    if (credential.secret != "key") return done(MakeError(errors::v1::REASON_UNAUTHENTICATED, "No."));
-    done(principal_);
-  }
-
- private:
-  std::shared_ptr<const auth::Principal> principal_;
-};
-
 using Metadata = std::map<std::string, std::string>;
 
 // The service behind gRPC, and its caller.
@@ -44,7 +29,7 @@ class Fixture {
  public:
   Fixture() {
     RegisterFeedbackService(server_, test.replica.feedback);
-    RegisterPromptService(server_, test.replica.prompts);
+    RegisterPromptService(server_, test.replica.calls, test.replica.prompts);
     RegisterJudgeService(server_, test.replica.calls, test.replica.judges);
     RegisterEvaluationService(server_, test.replica.calls, test.replica.evaluations);
     RegisterSpanService(server_, test.replica.calls, test.replica.spans);
@@ -102,6 +87,49 @@ class Fixture {
   metrics::Registry registry_;
   rpc::Server server_{{}, keys_, registry_};
 };
+
+TEST_CASE("feedback on a span is that on the completion, and leaves its prompt as it is") {
+  Fixture test;
+  const auto submit = [&](const v1::SubmitSpanFeedbackRequest& request, const Metadata& more = {}) {
+    Metadata metadata = {{"authorization", "Bearer key"}};
+    metadata.insert(more.begin(), more.end());
+    return test.Call(*test.feedback_, &v1::FeedbackService::Stub::SubmitSpanFeedback, request, metadata);
+  };
+  v1::SubmitSpanFeedbackRequest request;
+  request.set_project_id(test.principal.project_id.ToString());
+  request.set_span_id("span-1");
+  request.set_thumbs_up(false);
+  const v1::CompletionFeedback first = submit(request)->feedback();
+  CHECK(first.completion_id() == "span-1");
+  CHECK_FALSE(first.has_prompt_id());
+
+  v1::SubmitCompletionFeedbackRequest on_completion;
+  on_completion.set_prompt_slug("support-bot");
+  on_completion.set_completion_id("span-1");
+  on_completion.set_thumbs_up(true);
+  const v1::CompletionFeedback second = test.Submit(on_completion)->feedback();
+  CHECK(second.id() == first.id());
+  CHECK(submit(request)->feedback().prompt_id() == second.prompt_id());
+
+  request.set_reason("r");
+  request.set_expected_output("o");
+  request.set_metadata("{}");
+  request.mutable_created_by()->set_id("user-1");
+  const v1::CompletionFeedback of_user = submit(request, {{"idempotency-key", "k"}})->feedback();
+  CHECK(of_user.id() != first.id());
+  CHECK(of_user.reason() == "r");
+  CHECK(of_user.expected_output() == "o");
+  CHECK(of_user.metadata() == "{}");
+  CHECK(of_user.created_by().id() == "user-1");
+  CHECK(submit(request, {{"idempotency-key", "k"}})->feedback().SerializeAsString() ==
+        of_user.SerializeAsString());
+  CHECK(test.replayed);
+
+  request.set_expected_score(1);
+  CHECK(ReasonOf(submit(request).status()) == errors::v1::REASON_VALIDATION_ERROR);
+  request.set_judge_id(request.project_id());  // of no judge
+  CHECK(ReasonOf(submit(request).status()) == errors::v1::REASON_JUDGE_NOT_FOUND);
+}
 
 TEST_CASE("every RPC about judges works over gRPC") {
   Fixture test;
@@ -191,15 +219,61 @@ TEST_CASE("judges and evaluations honour an Idempotency-Key") {
   CHECK(test.test.database.Query("select revision from evaluation") == "2");
 }
 
+TEST_CASE("every RPC about versions of prompts works over gRPC") {
+  Fixture test;
+  using Prompts = v1::PromptService::Stub;
+  v1::EnsurePromptVersionRequest ensure;
+  ensure.set_slug("faq");
+  ensure.set_content("one");
+  const Metadata under_key = {{"authorization", "Bearer key"}, {"idempotency-key", "k1"}};
+  const auto ensured = test.Call(*test.prompts_, &Prompts::EnsurePromptVersion, ensure, under_key);
+  REQUIRE(ensured.ok());
+  CHECK_FALSE(test.replayed);
+  const v1::PromptVersion& version = ensured->prompt_version();
+  CHECK(test.Call(*test.prompts_, &Prompts::EnsurePromptVersion, ensure, under_key)
+            ->prompt_version()
+            .SerializeAsString() == version.SerializeAsString());
+  CHECK(test.replayed);
+  ensure.set_content("two");
+  CHECK(ReasonOf(test.Call(*test.prompts_, &Prompts::EnsurePromptVersion, ensure, under_key).status()) ==
+        errors::v1::REASON_IDEMPOTENCY_MISMATCH);
+
+  v1::GetPromptRequest get;
+  get.set_slug("faq");
+  CHECK(test.Call(*test.prompts_, &Prompts::GetPrompt, get)->prompt_version().id() == version.id());
+  v1::GetLatestPromptVersionRequest latest;
+  latest.set_slug("faq");
+  CHECK(test.Call(*test.prompts_, &Prompts::GetLatestPromptVersion, latest)->prompt_version().id() ==
+        version.id());
+  v1::GetPromptVersionByHashRequest by_hash;
+  by_hash.set_slug("faq");
+  by_hash.set_content_hash(version.content_hash());
+  CHECK(test.Call(*test.prompts_, &Prompts::GetPromptVersionByHash, by_hash)->prompt_version().id() ==
+        version.id());
+  v1::GetPromptVersionModelRequest model;
+  model.set_version_id(version.id());
+  CHECK(test.Call(*test.prompts_, &Prompts::GetPromptVersionModel, model).ok());
+  v1::PinPromptTagRequest pin;
+  pin.set_project_id(test.principal.project_id.ToString());
+  pin.set_slug("faq");
+  pin.set_tag("production");
+  pin.set_version(1);
+  CHECK(test.Call(*test.prompts_, &Prompts::PinPromptTag, pin)->tag().version_id() == version.id());
+  v1::ListPromptVersionsRequest versions;
+  versions.set_project_id(pin.project_id());
+  versions.set_slug("faq");
+  CHECK(test.Call(*test.prompts_, &Prompts::ListPromptVersions, versions)->versions_size() == 1);
+  v1::ListPromptTagsRequest tags;
+  tags.set_project_id(pin.project_id());
+  tags.set_slug("faq");
+  CHECK(test.Call(*test.prompts_, &Prompts::ListPromptTags, tags)->tags_size() == 1);
+}
+
 TEST_CASE("every RPC about feedback and prompts works over gRPC") {
   Fixture test;
   v1::CreatePromptRequest create;
   create.set_slug("other");
   CHECK(test.Call(*test.prompts_, &v1::PromptService::Stub::CreatePrompt, create)->prompt().slug() ==
-        "other");
-  v1::GetPromptRequest get_prompt;
-  get_prompt.set_slug("other");
-  CHECK(test.Call(*test.prompts_, &v1::PromptService::Stub::GetPrompt, get_prompt)->prompt().slug() ==
         "other");
   CHECK(test.Call(*test.prompts_, &v1::PromptService::Stub::ListPrompts, v1::ListPromptsRequest())
             ->prompts_size() == 2);

@@ -136,9 +136,9 @@ absl::StatusOr<FeedbackWrite> FeedbackService::CompletionWrite(
   const Time now = clock_.Now();
   FeedbackWrite write = {.id = NewUuidV7(now),
                          .target_text = request.completion_id(),
-                         .prompt_slug = request.prompt_slug(),
                          .submitted_by = call.principal.key_id,
                          .at = now};
+  if (!request.prompt_slug().empty()) write.prompt_slug = request.prompt_slug();
   ASSIGN_OR_RETURN(write.key, CompletionKey(call.principal, request.completion_id(), EndUserOf(request)));
   RETURN_IF_ERROR(SetScoreFeedback(request, write));
   SetRater(request.has_created_by() ? request.created_by() : call.principal.user, write);
@@ -175,6 +175,9 @@ void FeedbackService::Submit(const WriteCall& call, const v1::SubmitCompletionFe
                   EchoValues(request, *stored, feedback);
                   feedback.set_completion_id(request.completion_id());
                   if (stored->prompt_id) feedback.set_prompt_id(stored->prompt_id->ToString());
+                  if (stored->prompt_version_id) {
+                    feedback.set_prompt_version_id(stored->prompt_version_id->ToString());
+                  }
                   feedback.set_project_id(principal.project_id.ToString());
                   *feedback.mutable_created_by() =
                       request.has_created_by() ? request.created_by() : principal.user;

@@ -34,7 +34,8 @@ class FeedbackService {
                   RedemptionMetrics& redemptions)
       : store_(store), queue_(queue), keys_(keys), clock_(clock), redemptions_(redemptions) {}
 
-  // The writes do not block. Principal and request live until `done` is called.
+  // The writes do not block. Principal and request live until `done` is called. A request without a slug
+  // names no prompt.
   void Submit(const WriteCall& call, const v1::SubmitCompletionFeedbackRequest& request,
               Done<v1::SubmitCompletionFeedbackResponse> done);
   // `bearer` is the call's bearer credential, if any; it is verified here.

@@ -20,8 +20,8 @@ using pg::Access;
 using pg::Statement;
 
 constexpr Statement kFindFeedback = {"find_feedback", R"sql(
-select id, prompt_id, thumbs_up, reason, expected_output, metadata::text as metadata, expected_score, score_direction,
-       criteria_feedback::text as criteria_feedback, rater_id, rater_email, rater_name,
+select id, prompt_id, prompt_version_id, thumbs_up, reason, expected_output, metadata::text as metadata,
+       expected_score, score_direction, criteria_feedback::text as criteria_feedback, rater_id, rater_email, rater_name,
        (extract(epoch from created_at) * 1000)::int8 as created_at,
        (extract(epoch from updated_at) * 1000)::int8 as updated_at
   from feedback
@@ -83,33 +83,15 @@ select r.state, $3::timestamptz < p.tokens_valid_after as revoked, $4::timestamp
   left join redemption r on r.project_id = p.id and r.jti = $2
  where p.id = $1)sql"};
 
-constexpr Statement kInsertPrompt = {"insert_prompt", R"sql(
-insert into prompt (project_id, id, slug, created_at) values ($1, $2, $3, $4))sql"};
-
-constexpr Statement kFindPrompt = {"find_prompt", R"sql(
-select id, project_id, slug, (extract(epoch from created_at) * 1000)::int8 as created_at
-  from prompt where project_id = $1 and slug = $2)sql"};
-
-constexpr Statement kListPrompts = {"list_prompts", R"sql(
-select id, project_id, slug, (extract(epoch from created_at) * 1000)::int8 as created_at
-  from prompt where project_id = $1 and id > $2 order by id limit $3)sql"};
+constexpr Statement kFindPromptId = {"find_prompt_id", R"sql(
+select id from prompt where project_id = $1 and slug = $2)sql"};
 
 constexpr Statement kStatements[] = {kFindFeedback, kWithdrawFeedback, kDeleteRecord,   kEraseRecords,
-                                     kEraseHistory, kHasRecords,       kFindTokenState, kInsertPrompt,
-                                     kFindPrompt,   kListPrompts};
+                                     kEraseHistory, kHasRecords,       kFindTokenState, kFindPromptId};
 
 constexpr int kRedeemed = 1;  // redemption.state
 
 std::string String(const pqxx::field& field) { return std::string(pg::TextFrom(field)); }
-
-v1::Prompt PromptFrom(const pqxx::row& row) {
-  v1::Prompt prompt;
-  prompt.set_id(String(row["id"]));
-  prompt.set_project_id(String(row["project_id"]));
-  prompt.set_slug(String(row["slug"]));
-  *prompt.mutable_created_at() = ToProto(pg::TimeFrom(row["created_at"]));
-  return prompt;
-}
 
 }  // namespace
 
@@ -125,6 +107,7 @@ absl::StatusOr<v1::CompletionFeedback> FeedbackStore::FindFeedback(const Feedbac
   v1::CompletionFeedback feedback;
   feedback.set_id(String(row["id"]));
   if (!row["prompt_id"].is_null()) feedback.set_prompt_id(String(row["prompt_id"]));
+  if (!row["prompt_version_id"].is_null()) feedback.set_prompt_version_id(String(row["prompt_version_id"]));
   feedback.set_project_id(key.project_id.ToString());
   feedback.set_thumbs_up(row["thumbs_up"].as<bool>());
   if (!row["reason"].is_null()) feedback.set_reason(String(row["reason"]));
@@ -203,44 +186,14 @@ absl::Status FeedbackStore::CheckToken(const token::TokenClaims& claims) const t
   return pg::StatusOf(error);
 }
 
-absl::StatusOr<v1::Prompt> FeedbackStore::InsertPrompt(const Uuid& project_id, const Uuid& id,
-                                                       std::string_view slug, Time now) const {
-  const auto inserted = pg::Execute(pool_, Access::kWrite, kInsertPrompt, project_id, id, slug, now);
-  if (absl::IsAlreadyExists(inserted.status())) return error::PromptExists(slug);
-  RETURN_IF_ERROR(inserted.status());
-  v1::Prompt prompt;
-  prompt.set_id(id.ToString());
-  prompt.set_project_id(project_id.ToString());
-  prompt.set_slug(std::string(slug));
-  *prompt.mutable_created_at() = ToProto(now);
-  return prompt;
-}
-
-absl::StatusOr<v1::Prompt> FeedbackStore::FindPrompt(const Uuid& project_id, std::string_view slug) const
-    try {
-  ASSIGN_OR_RETURN(const pqxx::result found,
-                   pg::Execute(pool_, Access::kRead, kFindPrompt, project_id, slug));
-  if (found.empty()) return error::PromptNotFound(slug);
-  return PromptFrom(found.front());
-} catch (const std::exception& error) {
-  return pg::StatusOf(error);
-}
-
-absl::StatusOr<Uuid> FeedbackStore::FindPromptId(const Uuid& project_id, std::string_view slug) const {
+absl::StatusOr<Uuid> FeedbackStore::FindPromptId(const Uuid& project_id, std::string_view slug) const try {
   if (const auto cached = prompts_.Find(project_id, slug)) return *cached;
-  ASSIGN_OR_RETURN(const v1::Prompt prompt, FindPrompt(project_id, slug));
-  const Uuid id = Uuid::Parse(prompt.id()).value();
+  ASSIGN_OR_RETURN(const pqxx::result found,
+                   pg::Execute(pool_, Access::kRead, kFindPromptId, project_id, slug));
+  if (found.empty()) return error::PromptNotFound(slug);
+  const Uuid id = pg::UuidFrom(found[0][0]);
   prompts_.Put(project_id, slug, id);
   return id;
-}
-
-absl::StatusOr<std::vector<v1::Prompt>> FeedbackStore::ListPrompts(const Uuid& project_id, const Uuid& after,
-                                                                   int limit) const try {
-  ASSIGN_OR_RETURN(const pqxx::result found,
-                   pg::Execute(pool_, Access::kRead, kListPrompts, project_id, after, limit));
-  std::vector<v1::Prompt> prompts;
-  for (const pqxx::row& row : found) prompts.push_back(PromptFrom(row));
-  return prompts;
 } catch (const std::exception& error) {
   return pg::StatusOf(error);
 }

@@ -2,7 +2,6 @@
 
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -12,7 +11,6 @@
 #include "services/feedback/feedback_write.h"
 #include "services/feedback/prompt_cache.h"
 #include "verdict/feedback/v1/feedback_service.pb.h"
-#include "verdict/feedback/v1/prompt_service.pb.h"
 
 namespace verdict::feedback {
 
@@ -50,19 +48,8 @@ class FeedbackStore {
   // OK when the token can be redeemed; TOKEN_EXPIRED, TOKEN_USED or TOKEN_REVOKED.
   absl::Status CheckToken(const token::TokenClaims& claims) const;
 
-  // ALREADY_EXISTS when the project has the slug.
-  absl::StatusOr<v1::Prompt> InsertPrompt(const Uuid& project_id, const Uuid& id, std::string_view slug,
-                                          Time now) const;
-
-  // PROMPT_NOT_FOUND.
-  absl::StatusOr<v1::Prompt> FindPrompt(const Uuid& project_id, std::string_view slug) const;
-
-  // The id alone, mostly from the cache; PROMPT_NOT_FOUND.
+  // The id of a prompt, mostly from the cache; PROMPT_NOT_FOUND.
   absl::StatusOr<Uuid> FindPromptId(const Uuid& project_id, std::string_view slug) const;
-
-  // At most `limit` prompts by id, from the first after `after`.
-  absl::StatusOr<std::vector<v1::Prompt>> ListPrompts(const Uuid& project_id, const Uuid& after,
-                                                      int limit) const;
 
  private:
   pg::Pool& pool_;

@@ -73,6 +73,7 @@ struct StoredFeedback {
   std::optional<Uuid> prompt_id = {};
   Time created_at = {};
   Time updated_at = {};
+  std::optional<Uuid> prompt_version_id = {};
   bool replayed = false;  // nothing was stored now: an earlier, equal request was
 };
 

@@ -34,13 +34,26 @@ constexpr pg::Statement kCollectSpanStubs = {"collect_span_stubs",
 constexpr pg::Statement kCollectTraceStubs = {
     "collect_trace_stubs", VERDICT_COLLECT("trace", "created_at", "and started_at is null")};
 
-constexpr pg::Statement kCollectSpans = {"collect_spans", VERDICT_COLLECT("span", "created_at", "")};
+// The same by the indexes that list topology, of one project after the other.
+#define VERDICT_COLLECT_BY_PROJECT(table, arrived)                                   \
+  "delete from " table                                                               \
+  " where ctid = any (array(select found.place from project cross join lateral"      \
+  " (select ctid as place from " table " where project_id = project.id and " arrived \
+  " and created_at < now() - $1::int8 * interval '1 ms'"                             \
+  " and (select pg_try_advisory_xact_lock(8531321946284286721)) order by created_at" \
+  " limit 1000 for update skip locked) found limit 1000))"
 
-constexpr pg::Statement kCollectTraces = {"collect_traces", VERDICT_COLLECT("trace", "created_at", "")};
+constexpr pg::Statement kCollectSpans = {"collect_spans",
+                                         VERDICT_COLLECT_BY_PROJECT("span", "trace_id is not null")};
 
-constexpr pg::Statement kCollectSessions = {"collect_sessions", VERDICT_COLLECT("session", "created_at", "")};
+constexpr pg::Statement kCollectTraces = {"collect_traces",
+                                          VERDICT_COLLECT_BY_PROJECT("trace", "started_at is not null")};
+
+constexpr pg::Statement kCollectSessions = {"collect_sessions",
+                                            VERDICT_COLLECT_BY_PROJECT("session", "true")};
 
 #undef VERDICT_COLLECT
+#undef VERDICT_COLLECT_BY_PROJECT
 
 // By Garbage.
 constexpr pg::Statement kStatements[] = {kCollectRedemptions, kCollectIdempotency, kCollectSpanStubs,

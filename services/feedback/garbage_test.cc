@@ -153,6 +153,35 @@ TEST_CASE("topology is kept for ever, or for as long as is set; feedback keeps i
         EntityKey("t1").ToString() + "|" + EntityKey("chat-1").ToString());
 }
 
+TEST_CASE("topology of every project is collected by one process at a time, and no stub with it") {
+  TestService test;
+  for (int i = 0; i < 2; ++i) {
+    const std::string project = "'" + test.AddProject().project_id.ToString() + "'::uuid";
+    const std::string old = ", now() - interval '2 days' from generate_series(1, 1200)";
+    test.database.Query("insert into span (project_id, span_id, trace_id, created_at) select " + project +
+                        ", gen_random_uuid(), gen_random_uuid()" + old +
+                        "; insert into trace (project_id, trace_id, started_at, created_at) select " +
+                        project + ", gen_random_uuid(), now()" + old +
+                        "; insert into session (project_id, session_id, session_text, created_at) select " +
+                        project + ", gen_random_uuid(), 's'" + old +
+                        "; insert into span (project_id, span_id, created_at) select " + project +
+                        ", gen_random_uuid(), now() - interval '2 days'");
+  }
+  pqxx::connection connection(test.database.Dsn("feedback"));
+  {
+    pqxx::work other(connection);
+    // As a collection does that is under way.
+    other.exec("select pg_try_advisory_xact_lock(8531321946284286721)");
+    Collect(test.replica, {.span_retention = 24h});
+    CHECK(Count(test, "span") == "2402");
+  }
+  Collect(test.replica, {.span_retention = 24h});
+  CHECK(Count(test, "span") == "2");
+  CHECK(Count(test, "span where trace_id is null") == "2");
+  CHECK(Count(test, "trace") == "0");
+  CHECK(Count(test, "session") == "0");
+}
+
 TEST_CASE("two collectors at once collect everything once, a statement of 1,000 rows at a time") {
   TestService test;
   test.database.Query(

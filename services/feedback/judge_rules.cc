@@ -5,6 +5,7 @@
 #include <set>
 #include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "common/status/macros.h"
 #include "services/feedback/criterion_list.h"
 #include "services/feedback/errors.h"
@@ -62,6 +63,17 @@ absl::Status CheckCriterion(const JudgeRules& judge, const std::string& field, c
   return error::UnknownCriterion(field, judge.criteria);
 }
 
+std::optional<bool> ResultOfLabel(const std::string& label) {
+  const std::string word = absl::AsciiStrToLower(label);
+  for (const char* yes : {"pass", "true", "yes"}) {
+    if (word == yes) return true;
+  }
+  for (const char* no : {"fail", "false", "no"}) {
+    if (word == no) return false;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool HasDefaultThreshold(const v1::Judge& judge) {
@@ -91,6 +103,19 @@ absl::Status CheckEvaluation(const JudgeRules& judge, const v1::EvaluationInput&
     RETURN_IF_ERROR(CheckScore(judge, field + ".score", value.score()));
   }
   return absl::OkStatus();
+}
+
+absl::Status SetScore(const JudgeRules& judge, const std::optional<std::string>& label,
+                      std::optional<double> score, v1::EvaluationInput& input) {
+  std::optional<bool> result = label ? ResultOfLabel(*label) : std::nullopt;
+  if (judge.type == types::v1::EVALUATION_TYPE_BINARY) {
+    if (!result && (score == 0 || score == 1)) result = score == 1;
+    if (!result) return error::NoResultOfBinaryJudge();
+  } else if (score) {
+    input.set_score(*score);
+  }
+  if (result) input.set_evaluation_result(*result);
+  return CheckEvaluation(judge, input);
 }
 
 bool ResultOf(const JudgeRules& judge, const v1::EvaluationInput& input) {

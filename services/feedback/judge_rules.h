@@ -46,6 +46,11 @@ bool HasDefaultThreshold(const v1::Judge& judge);
 // Whether the judge can have said that, with VALIDATION_ERROR naming the field otherwise.
 absl::Status CheckEvaluation(const JudgeRules& judge, const v1::EvaluationInput& input);
 
+// What the judge said, of an evaluation that has it as OpenTelemetry does: `label`, a word, and `score`. Sets
+// what `input` lacks, and checks it as CheckEvaluation does.
+absl::Status SetScore(const JudgeRules& judge, const std::optional<std::string>& label,
+                      std::optional<double> score, v1::EvaluationInput& input);
+
 // Whether the output passed; of an evaluation that CheckEvaluation accepts.
 bool ResultOf(const JudgeRules& judge, const v1::EvaluationInput& input);
 

@@ -184,6 +184,19 @@ absl::StatusOr<std::vector<std::shared_ptr<const JudgeRules>>> FindJudges(
   return pg::StatusOf(error);
 }
 
+absl::flat_hash_map<JudgeName, NamedJudge> FindJudgesByName(pqxx::transaction_base& transaction,
+                                                            const absl::flat_hash_set<JudgeName>& names) {
+  const std::vector<JudgeName> wanted(names.begin(), names.end());
+  pg::Columns<3> columns;
+  for (size_t i = 0; i < wanted.size(); ++i) columns.AddRow(i, wanted[i].first, wanted[i].second);
+  absl::flat_hash_map<JudgeName, NamedJudge> judges;
+  for (const pqxx::row& row : columns.Execute(transaction, kFindJudgesByName)) {
+    judges.emplace(wanted[row["ord"].as<size_t>()],
+                   NamedJudge{.id = pg::UuidFrom(row["id"]), .rules = RulesFrom(row)});
+  }
+  return judges;
+}
+
 std::span<const Statement> JudgeStore::Statements() { return kStatements; }
 
 absl::Status JudgeStore::InsertJudge(const v1::Judge& judge) const {

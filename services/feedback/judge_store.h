@@ -2,8 +2,12 @@
 
 #include <memory>
 #include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,6 +19,9 @@
 #include "services/feedback/judge_rules.h"
 #include "verdict/feedback/v1/judge_service.pb.h"
 
+namespace pqxx {
+class transaction_base;  // NOLINT(readability-identifier-naming): libpqxx has it so.
+}
 namespace verdict::pg {
 class Session;
 }
@@ -35,6 +42,25 @@ select b.ord, j.name, j.evaluation_type, j.score_min, j.score_max, j.pass_thresh
 absl::StatusOr<std::vector<std::shared_ptr<const JudgeRules>>> FindJudges(pg::Session& session,
                                                                           JudgeCache& cache,
                                                                           std::span<const JudgeKey> keys);
+
+// What FindJudgesByName runs; prepared on the connection that it is given.
+inline constexpr pg::Statement kFindJudgesByName = {"find_judges_by_name", R"sql(
+select b.ord, j.id, j.name, j.evaluation_type, j.score_min, j.score_max, j.pass_threshold, j.criteria, j.revision
+  from unnest($1::int[], $2::uuid[], $3::text[]) as b (ord, project_id, name)
+  cross join lateral (
+       select j.id, j.name, j.evaluation_type, j.score_min, j.score_max, j.pass_threshold, j.criteria::text, j.revision
+         from judge j where j.project_id = b.project_id and j.name = b.name limit 1) j)sql"};
+
+// A project, and the name of a judge.
+using JudgeName = std::pair<Uuid, std::string_view>;
+struct NamedJudge {
+  Uuid id = {};
+  JudgeRules rules = {};
+};
+
+// The judges of the names that there are. Throws as pg::Execute does.
+absl::flat_hash_map<JudgeName, NamedJudge> FindJudgesByName(pqxx::transaction_base& transaction,
+                                                            const absl::flat_hash_set<JudgeName>& names);
 
 // The SQL of judges. Beyond what a call names it fails as pg::Execute does. Thread-safe.
 class JudgeStore {

@@ -147,6 +147,7 @@ Store SpanStoreOf(TestService& test, const auth::Principal& principal) {
     for (const Target& target : targets) {
       SpanRow& row = write.spans.emplace_back(
           SpanRow{.span_id = target.span_id, .trace_id = target.trace_id, .name = "n", .started_at = Time()});
+      row.prompt_version_id = target.span_id;
       if (target.is_root) {
         row.session = {.id = target.session_id, .text = "chat"};
       } else {
@@ -214,6 +215,8 @@ TEST_CASE("everything that races with its spans is placed in trace and session")
         "0");
   CHECK(test.database.Query("select count(*) from evaluation where trace_id is null or session_id is null") ==
         "0");
+  CHECK(test.database.Query(
+            "select count(*) from feedback where prompt_version_id is distinct from target_id") == "0");
   CHECK(Misplaced(test, "feedback", "target_id") == "0");
   CHECK(Misplaced(test, "evaluation", "span_id") == "0");
   CHECK(test.database.Query("select count(*) from span where trace_id is null") == "0");

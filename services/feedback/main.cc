@@ -34,7 +34,9 @@
 #include "services/feedback/metrics.h"
 #include "services/feedback/pool_statements.h"
 #include "services/feedback/prompt_cache.h"
+#include "services/feedback/prompt_rpc.h"
 #include "services/feedback/prompt_service.h"
+#include "services/feedback/prompt_store.h"
 #include "services/feedback/span_rpc.h"
 #include "services/feedback/span_service.h"
 #include "services/feedback/span_store.h"
@@ -88,8 +90,10 @@ int Main(int argc, char** argv) {
 
   RedemptionMetrics redemption_metrics(registry);
   FeedbackService feedback(store, queue, **keys, clock, redemption_metrics);
-  const PromptService prompts(store, clock);
-  SpanService spans(span_queue, clock);
+  const PromptStore prompt_store(pool);
+  const PromptService prompts(prompt_store, clock);
+  OtlpMetrics otlp_metrics(registry);
+  SpanService spans(span_queue, clock, otlp_metrics);
   const JudgeStore judge_store(pool, judge_cache);
   const JudgeService judges(judge_store, clock);
   EvaluationService evaluations(evaluation_queue, clock);
@@ -106,8 +110,9 @@ int Main(int argc, char** argv) {
   const IdempotencyStore idempotency_store(pool);
   IdempotentCalls calls(idempotency_store, server.executor());
   RegisterFeedbackService(server, feedback);
-  RegisterPromptService(server, prompts);
+  RegisterPromptService(server, calls, prompts);
   RegisterSpanService(server, calls, spans);
+  RegisterTraceService(server, spans);
   RegisterJudgeService(server, calls, judges);
   RegisterEvaluationService(server, calls, evaluations);
   return rpc::Serve(config.service, server, registry, signals, [&]() -> absl::Status {
@@ -115,7 +120,7 @@ int Main(int argc, char** argv) {
       return error::TokenServiceAway();
     }
     // Connecting prepares every statement, so any answer shows that the schema is there.
-    return store.ListPrompts(Uuid{}, Uuid{}, 1).status();
+    return prompt_store.ListPrompts(Uuid{}, Uuid{}, 1).status();
   });
 }
 

@@ -71,6 +71,18 @@ class GarbageMetrics {
   std::vector<metrics::Counter*> collected_;  // by Garbage
 };
 
+// Of exports of OpenTelemetry, which are answered with success though some of it was not stored.
+struct OtlpMetrics {
+  explicit OtlpMetrics(metrics::Registry& registry)
+      : rejected_spans(registry.Counter("verdict_otlp_rejected_spans_total",
+                                        "Exported spans that could not be stored.")),
+        refused_evaluations(registry.Counter("verdict_otlp_refused_evaluations_total",
+                                             "Exported evaluations that could not be stored.")) {}
+
+  metrics::Counter& rejected_spans;
+  metrics::Counter& refused_evaluations;
+};
+
 // Of token redemptions, by result: "stored", "replayed", a reason that refuses a token, or "failed"; and how
 // old the tokens are.
 class RedemptionMetrics {

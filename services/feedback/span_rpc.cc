@@ -15,4 +15,13 @@ void RegisterSpanService(rpc::Server& server, IdempotentCalls& calls, SpanServic
       });
 }
 
+void RegisterTraceService(rpc::Server& server, SpanService& spans) {
+  server.Async<SpanService::ExportRequest, SpanService::ExportResponse>(
+      "opentelemetry.proto.collector.trace.v1.TraceService/Export",
+      [&spans](rpc::Context& context, const SpanService::ExportRequest& request,
+               rpc::Done<SpanService::ExportResponse> done) {
+        spans.Export(WriteCallOf(context), request, std::move(done));
+      });
+}
+
 }  // namespace verdict::feedback

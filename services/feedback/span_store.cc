@@ -1,14 +1,23 @@
 #include "services/feedback/span_store.h"
 
+#include <array>
+#include <iterator>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/container/node_hash_map.h"
+#include "common/pg/columns.h"
 #include "common/pg/execute.h"
 #include "common/pg/param.h"
 #include "common/pg/session.h"
 #include "common/pg/value.h"
 #include "common/status/macros.h"
+#include "services/feedback/errors.h"
+#include "services/feedback/evaluation_batch_store.h"
+#include "services/feedback/judge_store.h"
 
 namespace verdict::feedback {
 namespace {
@@ -17,24 +26,29 @@ namespace {
 // arrived have made a stub of it: both sides lock the same row, and the one that comes second sees the first.
 // So what waits is looked for by later statements, whose snapshots are taken once the rows are locked. All
 // rows are locked in the order spans, traces, sessions, each sorted by its key, as in kStoreFeedback. Whoever
-// changes feedback or evaluations locks their span or trace first, so that those need no order.
+// changes feedback or evaluations locks their span or trace first, so that those need no order. What judges
+// say of the spans is stored last, and so finds its place.
 
 // What a span has been given stays: its trace, so that a repeat cannot take it out of there, and its session.
 // A trace takes the first session that any of its spans names, and keeps it: its root's when several arrive
 // at once, else that of the one that started first. Returns the traces.
 constexpr pg::Statement kStoreSpans = {"store_spans", R"sql(
 with sp as (
-  insert into span as s (project_id, span_id, trace_id, parent_id, session_id, name, kind, started_at, ended_at)
-  select project_id, span_id, trace_id, parent_id, session_id, name, kind, started_at, ended_at
+  insert into span as s (project_id, span_id, trace_id, parent_id, session_id, name, kind, started_at, ended_at,
+                         prompt_version_id, model)
+  select project_id, span_id, trace_id, parent_id, session_id, name, kind, started_at, ended_at, prompt_version_id, model
     from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::timestamptz[],
-                $9::timestamptz[])
-         as b (project_id, span_id, trace_id, parent_id, session_id, name, kind, started_at, ended_at)
+                $9::timestamptz[], $10::uuid[], $11::text[])
+         as b (project_id, span_id, trace_id, parent_id, session_id, name, kind, started_at, ended_at,
+               prompt_version_id, model)
    order by project_id, span_id
   on conflict (project_id, span_id) do update
      set trace_id = coalesce(s.trace_id, excluded.trace_id), parent_id = coalesce(excluded.parent_id, s.parent_id),
          session_id = coalesce(s.session_id, excluded.session_id), name = excluded.name,
          kind = coalesce(excluded.kind, s.kind), started_at = excluded.started_at,
-         ended_at = coalesce(excluded.ended_at, s.ended_at)
+         ended_at = coalesce(excluded.ended_at, s.ended_at),
+         prompt_version_id = coalesce(excluded.prompt_version_id, s.prompt_version_id),
+         model = coalesce(excluded.model, s.model)
   returning s.project_id, s.trace_id, s.parent_id, s.session_id, s.started_at)
 insert into trace as t (project_id, trace_id, session_id, started_at)
 select project_id, trace_id,
@@ -58,23 +72,25 @@ select project_id, session_id, session_text, name
 on conflict (project_id, session_id) do update set name = excluded.name
  where excluded.name is not null and s.name is distinct from excluded.name)sql"};
 
-// What is on the spans themselves: their trace and session, where these are news. A session that is known is
-// not forgotten, though its trace may have been collected.
+// What is on the spans themselves: their trace and session, and of feedback the version of the prompt, where
+// these are news. A session that is known is not forgotten, though its trace may have been collected.
 constexpr pg::Statement kPlaceOnSpans = {"place_on_spans", R"sql(
 with place as materialized (
-  select b.project_id, b.span_id, s.trace_id, coalesce(s.session_id, t.session_id) as session_id
+  select b.project_id, b.span_id, s.trace_id, coalesce(s.session_id, t.session_id) as session_id, s.prompt_version_id
     from unnest($1::uuid[], $2::uuid[]) as b (project_id, span_id)
     cross join lateral (
-         select s.trace_id, s.session_id from span s
+         select s.trace_id, s.session_id, s.prompt_version_id from span s
           where s.project_id = b.project_id and s.span_id = b.span_id limit 1) s
     cross join lateral (
          select t.session_id from trace t
           where t.project_id = b.project_id and t.trace_id = s.trace_id limit 1) t),
 placed as (
-  update feedback f set trace_id = p.trace_id, session_id = coalesce(p.session_id, f.session_id)
+  update feedback f set trace_id = p.trace_id, session_id = coalesce(p.session_id, f.session_id),
+                        prompt_version_id = coalesce(p.prompt_version_id, f.prompt_version_id)
     from place p
    where f.project_id = p.project_id and f.target_type = 1 and f.target_id = p.span_id
-     and (f.trace_id is null or f.session_id is distinct from coalesce(p.session_id, f.session_id)))
+     and (f.trace_id is null or f.session_id is distinct from coalesce(p.session_id, f.session_id)
+          or f.prompt_version_id is distinct from coalesce(p.prompt_version_id, f.prompt_version_id)))
 update evaluation e set trace_id = p.trace_id, session_id = coalesce(p.session_id, e.session_id)
   from place p
  where e.project_id = p.project_id and e.span_id = p.span_id
@@ -96,7 +112,11 @@ update evaluation e set session_id = p.session_id
   from place p
  where e.project_id = p.project_id and e.trace_id = p.trace_id and e.session_id is null)sql"};
 
-constexpr pg::Statement kStatements[] = {kStoreSpans, kStoreSessions, kPlaceOnSpans, kPlaceInTraces};
+std::span<const pg::Statement> Statements() {
+  static const std::array statements = {kStoreSpans,    kStoreSessions,    kPlaceOnSpans,
+                                        kPlaceInTraces, kFindJudgesByName, kStoreNewEvaluations};
+  return statements;
+}
 
 using EntityKeys = std::pair<Uuid, Uuid>;  // project, entity
 
@@ -104,6 +124,13 @@ using EntityKeys = std::pair<Uuid, Uuid>;  // project, entity
 struct Batch {
   absl::flat_hash_map<EntityKeys, SpanRow> spans;
   absl::flat_hash_map<EntityKeys, SpanSessionRow> sessions;
+};
+
+// What of a batch kStoreEvaluations takes.
+struct Evaluation {
+  v1::EvaluationInput input = {};
+  const JudgeRules* judge = nullptr;
+  EvaluationWrite write = {};
 };
 
 // What kStoreSpans does with a span that is there already.
@@ -114,6 +141,8 @@ void Repeat(const SpanRow& later, SpanRow& row) {
   if (later.kind) row.kind = later.kind;
   row.started_at = later.started_at;
   if (later.ended_at) row.ended_at = later.ended_at;
+  if (later.prompt_version_id) row.prompt_version_id = later.prompt_version_id;
+  if (later.model) row.model = later.model;
 }
 
 Batch Gather(absl::Span<const SpanWrite* const> writes) {
@@ -132,21 +161,13 @@ Batch Gather(absl::Span<const SpanWrite* const> writes) {
 }
 
 pqxx::result StoreSpans(pqxx::transaction_base& transaction, const Batch& batch) {
-  pg::Array projects, spans, traces, parents, sessions, names, kinds, starts, ends;
+  pg::Columns<11> columns;
   for (const auto& [key, span] : batch.spans) {
-    projects.Add(key.first);
-    spans.Add(span.span_id);
-    traces.Add(span.trace_id);
-    parents.Add(span.parent_id);
-    sessions.Add(span.session ? std::optional(span.session->id) : std::nullopt);
-    names.Add(span.name);
-    kinds.Add(span.kind);
-    starts.Add(span.started_at);
-    ends.Add(span.ended_at);
+    columns.AddRow(key.first, span.span_id, span.trace_id, span.parent_id,
+                   span.session ? std::optional(span.session->id) : std::nullopt, span.name, span.kind,
+                   span.started_at, span.ended_at, span.prompt_version_id, span.model);
   }
-  return pg::Execute(transaction, kStoreSpans, std::move(projects), std::move(spans), std::move(traces),
-                     std::move(parents), std::move(sessions), std::move(names), std::move(kinds),
-                     std::move(starts), std::move(ends));
+  return columns.Execute(transaction, kStoreSpans);
 }
 
 void StoreSessions(pqxx::transaction_base& transaction, const Batch& batch) {
@@ -185,28 +206,73 @@ void PlaceInTraces(pqxx::transaction_base& transaction, const pqxx::result& stor
   if (any) pg::Execute(transaction, kPlaceInTraces, std::move(projects), std::move(traces));
 }
 
+// Stores what judges say of the spans, which are locked by now, and answers each write.
+std::vector<StoredSpans> StoreEvaluationsOf(pqxx::transaction_base& transaction,
+                                            absl::Span<const SpanWrite* const> writes) {
+  std::vector<StoredSpans> answers(writes.size());
+  absl::flat_hash_set<JudgeName> names;
+  for (const SpanWrite* write : writes) {
+    for (const SpanEvaluation& said : write->evaluations) names.emplace(write->project_id, said.judge_name);
+  }
+  if (names.empty()) return answers;
+  const auto judges = FindJudgesByName(transaction, names);
+
+  // Each key once: the later one counts.
+  absl::node_hash_map<EvaluationKey, Evaluation> evaluations;
+  for (size_t i = 0; i < writes.size(); ++i) {
+    for (const SpanEvaluation& said : writes[i]->evaluations) {
+      const auto judge = judges.find({writes[i]->project_id, said.judge_name});
+      Evaluation evaluation = {.input = said.input};
+      const absl::Status status =
+          judge == judges.end() ? error::JudgeNameNotFound(said.judge_name)
+                                : SetScore(judge->second.rules, said.label, said.score, evaluation.input);
+      if (!status.ok()) {
+        answers[i].refused.push_back({said.input.span_id(), status});
+        continue;
+      }
+      evaluation.judge = &judge->second.rules;
+      evaluation.write = {
+          .key = {.project_id = writes[i]->project_id, .judge_id = judge->second.id, .span_id = said.span_id},
+          .id = said.id,
+          .submitted_by = writes[i]->submitted_by,
+          .at = writes[i]->at};
+      evaluations.insert_or_assign(evaluation.write.key, std::move(evaluation));
+    }
+  }
+  std::vector<CheckedEvaluation> checked;
+  for (auto& [key, evaluation] : evaluations) {
+    evaluation.write.input = &evaluation.input;
+    checked.push_back({&evaluation.write, evaluation.judge});
+  }
+  StoreEvaluations(transaction, checked);
+  return answers;
+}
+
 }  // namespace
 
 SpanStore::SpanStore(pg::ConnectionOptions connection) {
-  connection.statements = kStatements;
+  connection.statements = Statements();
   connection.generic_plans = true;
   session_ = std::make_unique<pg::Session>(std::move(connection));
 }
 
 SpanStore::~SpanStore() = default;
 
-absl::StatusOr<std::vector<absl::StatusOr<std::monostate>>> SpanStore::Store(
+absl::StatusOr<std::vector<absl::StatusOr<StoredSpans>>> SpanStore::Store(
     absl::Span<const SpanWrite* const> writes) {
   const Batch batch = Gather(writes);
+  std::vector<StoredSpans> answers;
   RETURN_IF_ERROR(
-      session_->WithTransaction(pg::Isolation::kReadCommitted, [&batch](pqxx::transaction_base& transaction) {
+      session_->WithTransaction(pg::Isolation::kReadCommitted, [&](pqxx::transaction_base& transaction) {
         const pqxx::result stored = StoreSpans(transaction, batch);
         StoreSessions(transaction, batch);
         PlaceOnSpans(transaction, batch);
         PlaceInTraces(transaction, stored);
+        answers = StoreEvaluationsOf(transaction, writes);
         return absl::OkStatus();
       }));
-  return std::vector<absl::StatusOr<std::monostate>>(writes.size(), std::monostate());
+  return std::vector<absl::StatusOr<StoredSpans>>(std::make_move_iterator(answers.begin()),
+                                                  std::make_move_iterator(answers.end()));
 }
 
 }  // namespace verdict::feedback

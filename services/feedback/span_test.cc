@@ -10,6 +10,15 @@
 namespace verdict::feedback {
 namespace {
 
+constexpr char kVersion[] = "0196f7e6-0b5c-7c7e-8a4e-1f2d3c4b5a69";
+constexpr char kOtherVersion[] = "0196f7e6-0b5c-7c7e-8a4e-1f2d3c4b5a70";
+
+// As ZeroEval's SDK sends them.
+std::string Attributes(const std::string& version) {
+  return R"({"model": "gpt-4o", "task": null, "zeroeval": {"prompt_version": 1, "prompt_version_id": ")" +
+         version + R"("}})";
+}
+
 std::string Key(const std::string& id) { return EntityKey(id).ToString(); }
 
 v1::Span Child(const std::string& id, const std::string& trace_id, const std::string& parent_id) {
@@ -60,6 +69,64 @@ TEST_CASE("a span is stored as it was given, and answered with its spelling") {
         "4bf92f35-77b3-4da6-a3ce-929d0e0e4736|d5b82663-4051-5a4c-9808-616c909bbbc5|1780088059.000000");
   CHECK(test.database.Query("select session_id, session_text, name from session") ==
         "d5b82663-4051-5a4c-9808-616c909bbbc5|chat-42|Support");
+}
+
+TEST_CASE("of a span's attributes its prompt and its model are kept, also when a repeat has none") {
+  TestService test;
+  const auth::Principal principal = test.AddProject();
+  v1::Span span = MakeSpan("s1", "t1");
+  span.set_attributes(Attributes(kVersion));
+  const auto answer = test.replica.CreateSpans(principal, Spans({span, MakeSpan("s2", "t1")}));
+  REQUIRE(answer.response.ok());
+  CHECK_FALSE(answer.response->spans(0).has_attributes());
+  const std::string stored =
+      "select prompt_version_id, model from span where name = 'answer' and model is not null";
+  CHECK(test.database.Query(stored) == std::string(kVersion) + "|gpt-4o");
+  span.set_attributes("{\"model\": 4");  // no matter
+  REQUIRE(test.replica.CreateSpans(principal, Spans({span})).response.ok());
+  CHECK(test.database.Query(stored) == std::string(kVersion) + "|gpt-4o");
+  span.set_attributes(Attributes(kOtherVersion));
+  REQUIRE(test.replica.CreateSpans(principal, Spans({span})).response.ok());
+  CHECK(test.database.Query(stored) == std::string(kOtherVersion) + "|gpt-4o");
+}
+
+TEST_CASE("feedback shows the prompt's version that its span tells, whichever comes first, and keeps it") {
+  TestService test;
+  const auth::Principal principal = test.AddProject();
+  v1::Span span = MakeSpan("s1", "t1");
+  span.set_attributes(Attributes(kVersion));
+  const auto submit = [&](const std::optional<std::string>& key = {}) {
+    return test.replica.Submit(principal, VoteOn("s1"), key).response->feedback().prompt_version_id();
+  };
+  const auto get = [&] {
+    v1::GetCompletionFeedbackRequest request;
+    request.set_prompt_slug("support-bot");
+    request.set_completion_id("s1");
+    return test.replica.feedback.Get(principal, request)->feedback().prompt_version_id();
+  };
+  SECTION("the span") {
+    REQUIRE(test.replica.CreateSpans(principal, Spans({span})).response.ok());
+    CHECK(submit("k") == kVersion);
+    CHECK(submit("k") == kVersion);  // replayed
+  }
+  SECTION("the feedback") {
+    CHECK(submit("k").empty());
+    REQUIRE(test.other_replica.CreateSpans(principal, Spans({MakeSpan("s1", "t1")})).response.ok());
+    CHECK(get().empty());
+    REQUIRE(test.other_replica.CreateSpans(principal, Spans({span})).response.ok());
+    CHECK(submit("k").empty());  // the answer of then
+  }
+  CHECK(get() == kVersion);
+  CHECK(test.database.Query("select revision from feedback") == "1");
+  // Also when the span has been collected, and comes again without it.
+  test.database.Query("delete from span");
+  CHECK(submit() == kVersion);
+  REQUIRE(test.replica.CreateSpans(principal, Spans({MakeSpan("s1", "t1")})).response.ok());
+  CHECK(submit() == kVersion);
+  CHECK(get() == kVersion);
+  span.set_attributes(Attributes(kOtherVersion));
+  REQUIRE(test.replica.CreateSpans(principal, Spans({span})).response.ok());
+  CHECK(get() == kOtherVersion);
 }
 
 TEST_CASE("a span's session is named by its id or by an object, and an empty text is none") {
@@ -331,7 +398,7 @@ TEST_CASE("what waits for a batch is found by index, not by reading tables") {
     SpanStore store({.dsn = test.database.Dsn("feedback"), .application_name = "once"});
     SpanQueue queue({}, {[&store](auto batch) { return store.Store(batch); }},
                     test.replica.span_queue_metrics);
-    SpanService spans(queue, test.clock);
+    SpanService spans(queue, test.clock, test.replica.otlp_metrics);
     const std::optional<std::string> no_key;
     Answers<v1::CreateSpansResponse> answers;
     spans.Create({principal, no_key, TestService::Deadline()}, request,
@@ -364,7 +431,7 @@ TEST_CASE("a request that the database refuses fails alone and whole") {
   SpanStore store({.dsn = test.database.Dsn("feedback"), .application_name = "span writer"});
   // All of them in one batch of one writer.
   SpanQueue queue({}, {[&store](auto batch) { return store.Store(batch); }}, test.replica.span_queue_metrics);
-  SpanService spans(queue, test.clock);
+  SpanService spans(queue, test.clock, test.replica.otlp_metrics);
   std::vector<Answers<v1::CreateSpansResponse>> answers(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     spans.Create({principal, no_key, TestService::Deadline()}, requests[i],

@@ -36,7 +36,8 @@ Replica::Replica(const std::string& dsn, const token::KeyRing& keys, const Clock
                        evaluation_queue_metrics),
       redemption_metrics(registry),
       feedback(store, queue, keys, clock, redemption_metrics),
-      prompts(store, clock),
+      prompt_store(pool),
+      prompts(prompt_store, clock),
       judge_store(pool, judge_cache),
       judges(judge_store, clock),
       evaluations(evaluation_queue, clock),
@@ -44,7 +45,8 @@ Replica::Replica(const std::string& dsn, const token::KeyRing& keys, const Clock
       span_queue({.batch_rows_max = 4'000, .waiting_rows_max = 20'000},
                  MakeWriters<SpanQueue, SpanStore>(kWriters, Connection(dsn, "span writer")),
                  span_queue_metrics),
-      spans(span_queue, clock),
+      otlp_metrics(registry),
+      spans(span_queue, clock, otlp_metrics),
       idempotency_store(pool),
       executor(2, 100),
       calls(idempotency_store, executor),
@@ -68,6 +70,14 @@ Answer<v1::CreateSpansResponse> Replica::CreateSpans(const auth::Principal& prin
       call, request, [&](SpanService::Done done) { spans.Create(call, request, std::move(done)); },
       answers.Expect());
   return answers.Wait().front();
+}
+
+absl::StatusOr<SpanService::ExportResponse> Replica::Export(const auth::Principal& principal,
+                                                            const SpanService::ExportRequest& request) {
+  const std::optional<std::string> no_key;
+  Answers<SpanService::ExportResponse> answers;
+  spans.Export({principal, no_key, TestService::Deadline()}, request, answers.ExpectOnce());
+  return answers.Wait().front().response;
 }
 
 Answer<v1::RedeemTokenResponse> Replica::Redeem(std::string_view bearer,

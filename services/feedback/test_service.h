@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/auth/authenticator.h"
 #include "common/auth/principal.h"
 #include "common/clock.h"
 #include "common/metrics/metrics.h"
@@ -29,6 +30,7 @@
 #include "services/feedback/metrics.h"
 #include "services/feedback/prompt_cache.h"
 #include "services/feedback/prompt_service.h"
+#include "services/feedback/prompt_store.h"
 #include "services/feedback/span_service.h"
 #include "services/feedback/span_store.h"
 #include "tests/support/database.h"
@@ -84,6 +86,8 @@ class Replica {
   Answer<v1::CreateSpansResponse> CreateSpans(const auth::Principal& principal,
                                               const v1::CreateSpansRequest& request,
                                               const std::optional<std::string>& idempotency_key = {});
+  absl::StatusOr<SpanService::ExportResponse> Export(const auth::Principal& principal,
+                                                     const SpanService::ExportRequest& request);
   Answer<v1::RedeemTokenResponse> Redeem(std::string_view bearer, const v1::RedeemTokenRequest& request);
   // Throws when it is refused.
   v1::Judge CreateJudge(const auth::Principal& principal, const v1::CreateJudgeRequest& request) const;
@@ -103,12 +107,14 @@ class Replica {
   EvaluationQueue evaluation_queue;
   RedemptionMetrics redemption_metrics;
   FeedbackService feedback;
+  PromptStore prompt_store;
   PromptService prompts;
   JudgeStore judge_store;
   JudgeService judges;
   EvaluationService evaluations;
   WriteQueueMetrics span_queue_metrics;
   SpanQueue span_queue;
+  OtlpMetrics otlp_metrics;
   SpanService spans;
   IdempotencyStore idempotency_store;
   rpc::Executor executor;
@@ -152,6 +158,22 @@ class TestService {
 
  private:
   token::TokenClaims Claims(const auth::Principal& principal) const;
+};
+
+// Knows one key: "key".
+class OneKey final : public auth::Authenticator {
+ public:
+  explicit OneKey(const auth::Principal& principal)
+      : principal_(std::make_shared<const auth::Principal>(principal)) {}
+
+  void Authenticate(const auth::Credential& credential, auth::Deadline,
+                    auth::AuthenticateDone done) override {
+    if (credential.secret != "key") return done(MakeError(errors::v1::REASON_UNAUTHENTICATED, "No."));
+    done(principal_);
+  }
+
+ private:
+  std::shared_ptr<const auth::Principal> principal_;
 };
 
 // A service and a project with a judge of each type; the scored one has the range 1 to 5, passes from 3.8 on,
