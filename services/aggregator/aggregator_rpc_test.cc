@@ -7,7 +7,9 @@
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
 #include "services/aggregator/test_feedback.h"
+#include "services/aggregator/topology_rpc.h"
 #include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
+#include "verdict/aggregator/v1/topology_service.grpc.pb.h"
 
 namespace verdict::aggregator {
 namespace {
@@ -29,14 +31,17 @@ class OneKey final : public auth::Authenticator {
 struct TestServer {
   TestServer() : server({}, keys, aggregator.registry) {
     RegisterAggregatorRpcs(server, aggregator.service);
+    RegisterTopologyRpcs(server, aggregator.topology);
     REQUIRE(server.Start().ok());
     stub = v1::AggregatorService::NewStub(rpc::NewChannel(server.address()));
+    topology = v1::TopologyService::NewStub(rpc::NewChannel(server.address()));
   }
 
   TestAggregator aggregator;
   OneKey keys;
   rpc::Server server;
   std::unique_ptr<v1::AggregatorService::Stub> stub;
+  std::unique_ptr<v1::TopologyService::Stub> topology;
 };
 
 v1::GetEntityFeedbackRequest RequestFor(const Uuid& project, const std::string& span) {
@@ -154,6 +159,34 @@ TEST_CASE("every read is served over gRPC") {
   of_span.set_span_id("span-1");
   CHECK(all(server.stub->ListSpanEvaluations(&span_context, of_span), v1::ListSpanEvaluationsResponse())
             .evaluations_size() == 1);
+}
+
+TEST_CASE("topology is served over gRPC, of the caller's own project alone") {
+  TestServer server;
+  server.aggregator.Insert(SpanRow{.session = "session-1"});
+  server.aggregator.Insert(TraceRow{.session = "session-1"});
+  server.aggregator.Insert(SessionRow());
+  // The elements of the project, or the error.
+  const auto list = [&](auto method, auto request, auto response, auto elements, const Uuid& project) {
+    grpc::ClientContext context;
+    Prepare(context);
+    request.set_project_id(project.ToString());
+    const auto reader = (*server.topology.*method)(&context, request);
+    int count = 0;
+    while (reader->Read(&response)) count += (response.*elements)();
+    return std::pair(count, ReasonOf(FromGrpc(reader->Finish())));
+  };
+  using Stub = v1::TopologyService::Stub;
+  const auto refused = std::pair(0, errors::v1::REASON_PERMISSION_DENIED);
+  for (const Uuid& project : {kProject, kOtherProject}) {
+    const auto expected = project == kProject ? std::pair(1, errors::v1::REASON_UNSPECIFIED) : refused;
+    CHECK(list(&Stub::ListSpans, v1::ListSpansRequest(), v1::ListSpansResponse(),
+               &v1::ListSpansResponse::spans_size, project) == expected);
+    CHECK(list(&Stub::ListTraces, v1::ListTracesRequest(), v1::ListTracesResponse(),
+               &v1::ListTracesResponse::traces_size, project) == expected);
+    CHECK(list(&Stub::ListSessions, v1::ListSessionsRequest(), v1::ListSessionsResponse(),
+               &v1::ListSessionsResponse::sessions_size, project) == expected);
+  }
 }
 
 TEST_CASE("another project's feedback is refused, whether the project exists or not") {

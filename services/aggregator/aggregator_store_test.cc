@@ -57,6 +57,9 @@ TEST_CASE("a statement that forgot its WHERE still sees one project only") {
     const bool mine = project == kProject;
     const std::string says = mine ? "mine" : "theirs";
     aggregator.Insert(JudgeRow{.project = project, .id = id, .name = says});
+    aggregator.Insert(SpanRow{.project = project, .id = text, .trace = text, .session = text, .name = says});
+    aggregator.Insert(TraceRow{.project = project, .id = text, .session = text});
+    aggregator.Insert(SessionRow{.project = project, .id = text, .name = says});
     for (int i = 0; i < (mine ? 1 : 2); ++i) {
       aggregator.Insert(Row{.project = project,
                             .id = i == 0 ? id : NewUuidV7(kNow),
@@ -94,10 +97,12 @@ TEST_CASE("a statement that forgot its WHERE still sees one project only") {
     while (sql.find("$" + std::to_string(count + 1)) != std::string::npos) ++count;
     std::vector<std::optional<std::string>> values(count);
     values[0] = kProject.ToString();
-    if (count == 11) values[10] = text;                  // the entity
-    if (count != 11 && count != 10) values[1] = text;    // the judge, the item or the entity
-    if (count == 3) values[2] = "1000";                  // below this revision
-    if (count == 8) values[6] = "100", values[7] = "0";  // limit and offset
+    if (count == 11) values[10] = text;                // the entity
+    if (count != 11 && count != 10) values[1] = text;  // the judge, the item or the entity
+    if (count == 3) values[2] = "1000";                // below this revision
+    // limit and offset
+    if (count == 8) values[6] = "100", values[7] = "0";
+    if (count == 7) values[5] = "100", values[6] = "0";
 
     const std::string rows = RowsOf(aggregator, "aggregator", sql, values);
     CHECK(rows.find("theirs") == std::string::npos);
@@ -105,7 +110,7 @@ TEST_CASE("a statement that forgot its WHERE still sees one project only") {
     CHECK(RowsOf(aggregator, "postgres", stripped, values) != rows);  // that there is more to see
     ++checked;
   }
-  CHECK(checked == 23);
+  CHECK(checked == 26);
 }
 
 TEST_CASE("100,000 items stream in bounded memory, the first before the last is read") {

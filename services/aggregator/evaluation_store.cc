@@ -1,7 +1,6 @@
 #include "services/aggregator/evaluation_store.h"
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <pqxx/pqxx>
@@ -9,9 +8,9 @@
 #include "common/criteria/criteria_json.h"
 #include "common/pg/execute.h"
 #include "common/pg/value.h"
-#include "common/status/macros.h"
 #include "services/aggregator/errors.h"
 #include "services/aggregator/statements.h"
+#include "services/aggregator/store_read.h"
 
 namespace verdict::aggregator {
 namespace {
@@ -106,55 +105,22 @@ Evaluation EvaluationFrom(const pqxx::row& row) {
   return evaluation;
 }
 
-// Passes on what `open` puts into the cursor, after `begin_taking`.
-absl::Status PassOn(pg::Pool& reads, pg::Pool& streams, const Uuid& project_id,
-                    absl::FunctionRef<absl::Status(pqxx::transaction_base&)> open,
-                    absl::FunctionRef<void()> begin_taking, EvaluationStore::TakeEvaluation take) {
-  std::vector<Evaluation> evaluations;
-  std::size_t bytes = 0;
-  RETURN_IF_ERROR(pg::WithSnapshot(reads, [&](pqxx::transaction_base& transaction) -> absl::Status {
-    pg::Execute(transaction, kBeginRead, project_id);
-    RETURN_IF_ERROR(open(transaction));
-    pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) {
-      bytes += evaluations.emplace_back(EvaluationFrom(row)).ByteSizeLong();
-      return bytes <= EvaluationStore::kReadBytes;
-    });
-    return absl::OkStatus();
-  }));
-  if (bytes <= EvaluationStore::kReadBytes) {
-    begin_taking();
-    for (Evaluation& evaluation : evaluations) {
-      if (!take(std::move(evaluation))) break;
-    }
-    return absl::OkStatus();
-  }
-  evaluations = {};
-  return pg::WithSnapshot(streams, [&](pqxx::transaction_base& transaction) -> absl::Status {
-    pg::Execute(transaction, kBeginStream, project_id);
-    RETURN_IF_ERROR(open(transaction));
-    begin_taking();
-    pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) { return take(EvaluationFrom(row)); });
-    return absl::OkStatus();
-  });
-}
-
 }  // namespace
 
 absl::Status EvaluationStore::ListOfJudge(const Uuid& project_id, const Uuid& judge_id,
                                           const JudgeSelection& selection, TakeTotal take_total,
                                           TakeEvaluation take) const {
-  int total = 0;
   const auto open = [&](pqxx::transaction_base& transaction) {
     if (pg::Execute(transaction, kFindJudge, project_id, judge_id).empty()) return error::JudgeNotFound();
     pg::Execute(transaction, kOpenCountOfJudge, project_id, judge_id, selection.start_date,
                 selection.end_date, selection.evaluation_result, selection.with_user_feedback);
-    total = pg::Execute(transaction, kFetch).front()[0].as<int>();
+    take_total(pg::Execute(transaction, kFetch).front()[0].as<int>());
     pg::Execute(transaction, kClose);
     pg::Execute(transaction, kOpenOfJudge, project_id, judge_id, selection.start_date, selection.end_date,
                 selection.evaluation_result, selection.with_user_feedback, selection.limit, selection.offset);
     return absl::OkStatus();
   };
-  return PassOn(reads_, streams_, project_id, open, [&] { take_total(total); }, take);
+  return PassOn(reads_, streams_, project_id, open, EvaluationFrom, take);
 }
 
 absl::Status EvaluationStore::ListOfSpan(const Uuid& project_id, const Uuid& span_key,
@@ -163,7 +129,7 @@ absl::Status EvaluationStore::ListOfSpan(const Uuid& project_id, const Uuid& spa
     pg::Execute(transaction, kOpenOfSpan, project_id, span_key);
     return absl::OkStatus();
   };
-  return PassOn(reads_, streams_, project_id, open, [] {}, take);
+  return PassOn(reads_, streams_, project_id, open, EvaluationFrom, take);
 }
 
 std::vector<Statement> EvaluationStore::EvaluationStatements() {

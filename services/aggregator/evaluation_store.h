@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -27,10 +26,6 @@ struct JudgeSelection {
 // pg::WithTransaction does: also in the midst of it, when evaluations were taken already.
 class EvaluationStore {
  public:
-  // Up to so many bytes of evaluations are read on `reads` before the first is taken, which may then take its
-  // time; more through a cursor on `streams`, while the caller takes them.
-  static constexpr std::size_t kReadBytes = 2 << 20;
-
   using TakeTotal = absl::FunctionRef<void(int)>;
   // Returns false when no more are wanted.
   using TakeEvaluation = absl::FunctionRef<bool(types::v1::Evaluation)>;
@@ -41,8 +36,8 @@ class EvaluationStore {
   // Both outlive the store.
   EvaluationStore(pg::Pool& reads, pg::Pool& streams) : reads_(reads), streams_(streams) {}
 
-  // How many evaluations of the judge pass, and then those between offset and limit, descending by
-  // created_at, then ascending by id. JUDGE_NOT_FOUND.
+  // How many evaluations of the judge pass (where it is told twice, the last counts), and then those between
+  // offset and limit, descending by created_at, then ascending by id. JUDGE_NOT_FOUND.
   absl::Status ListOfJudge(const Uuid& project_id, const Uuid& judge_id, const JudgeSelection& selection,
                            TakeTotal take_total, TakeEvaluation take) const;
 

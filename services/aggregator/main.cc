@@ -18,6 +18,9 @@
 #include "services/aggregator/evaluation_store.h"
 #include "services/aggregator/metrics.h"
 #include "services/aggregator/statements.h"
+#include "services/aggregator/topology_rpc.h"
+#include "services/aggregator/topology_service.h"
+#include "services/aggregator/topology_store.h"
 
 namespace verdict::aggregator {
 namespace {
@@ -52,14 +55,17 @@ int Main(int argc, char** argv) {
                     .registry = &registry});
   const AggregatorStore store(reads, streams);
   const EvaluationStore evaluations(reads, streams);
+  const TopologyStore topology_store(reads, streams);
   Metrics metrics(registry);
   const AggregatorService service(store, evaluations, metrics);
+  const TopologyService topology(topology_store);
 
   const auto token_service = rpc::NewChannel(config.token_address);
   auth::RemoteAuthenticator remote(token_service);
   auth::CachingAuthenticator authenticator(remote);
   rpc::Server server(server_options, authenticator, registry);
   RegisterAggregatorRpcs(server, service);
+  RegisterTopologyRpcs(server, topology);
   return rpc::Serve(config.service, server, registry, signals, [&]() -> absl::Status {
     if (token_service->GetState(/*try_to_connect=*/true) != GRPC_CHANNEL_READY) {
       return error::TokenServiceAway();

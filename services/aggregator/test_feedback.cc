@@ -15,9 +15,12 @@ std::string Quoted(const std::string& text) {
   for (const char c : text) quoted += c == '\'' ? "''" : std::string(1, c);
   return quoted + "'";
 }
-std::string Quoted(const std::optional<std::string>& text) { return text ? Quoted(*text) : "null"; }
 std::string Quoted(const Uuid& uuid) { return Quoted(uuid.ToString()); }
-std::string Quoted(const std::optional<Uuid>& uuid) { return uuid ? Quoted(*uuid) : "null"; }
+std::string Quoted(Time time) { return Quoted(FormatTime(time)); }
+template <typename Value>
+std::string Quoted(const std::optional<Value>& value) {
+  return value ? Quoted(*value) : "null";
+}
 template <typename Number>
 std::string Plain(const std::optional<Number>& number) {
   return number ? std::to_string(*number) : "null";
@@ -51,8 +54,10 @@ TestAggregator::TestAggregator()
                .statement_timeout = std::chrono::seconds(60)}),
       store(reads, streams),
       evaluations(reads, streams),
+      topology_store(reads, streams),
       metrics(registry),
-      service(store, evaluations, metrics) {}
+      service(store, evaluations, metrics),
+      topology(topology_store) {}
 
 std::string SqlOf(const Row& row) {
   using types::v1::ENTITY_TYPE_SESSION;
@@ -132,6 +137,37 @@ std::string SqlOf(const EvaluationRow& row) {
                                    {"session_id", KeyOf(row.session)},
                                    {"created_at", at},
                                    {"updated_at", at}});
+}
+
+std::string SqlOf(const SpanRow& row) {
+  return InsertInto("span", {{"project_id", Quoted(row.project)},
+                             {"span_id", Quoted(EntityKey(row.id))},
+                             {"trace_id", KeyOf(row.trace)},
+                             {"parent_id", KeyOf(row.parent)},
+                             {"session_id", KeyOf(row.session)},
+                             {"name", Quoted(row.name)},
+                             {"kind", Quoted(row.kind)},
+                             {"started_at", Quoted(row.started_at)},
+                             {"ended_at", Quoted(row.ended_at)},
+                             {"prompt_version_id", Quoted(row.prompt_version)},
+                             {"model", Quoted(row.model)},
+                             {"created_at", Quoted(row.created_at)}});
+}
+
+std::string SqlOf(const TraceRow& row) {
+  return InsertInto("trace", {{"project_id", Quoted(row.project)},
+                              {"trace_id", Quoted(EntityKey(row.id))},
+                              {"session_id", KeyOf(row.session)},
+                              {"started_at", Quoted(row.started_at)},
+                              {"created_at", Quoted(row.created_at)}});
+}
+
+std::string SqlOf(const SessionRow& row) {
+  return InsertInto("session", {{"project_id", Quoted(row.project)},
+                                {"session_id", Quoted(EntityKey(row.id))},
+                                {"session_text", Quoted(row.id)},
+                                {"name", Quoted(row.name)},
+                                {"created_at", Quoted(row.created_at)}});
 }
 
 void TestAggregator::InsertMany(const Uuid& project, types::v1::EntityType type, const std::string& target,

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <vector>
 
@@ -14,6 +15,8 @@
 #include "services/aggregator/evaluation_store.h"
 #include "services/aggregator/metrics.h"
 #include "services/aggregator/statements.h"
+#include "services/aggregator/topology_service.h"
+#include "services/aggregator/topology_store.h"
 #include "tests/support/database.h"
 
 namespace verdict::aggregator {
@@ -73,12 +76,45 @@ struct EvaluationRow {
   Time created_at = kNow;
 };
 
+// A span, a trace and a session, as the feedback service would have stored them. What only feedback has
+// mentioned is a stub: a span without a trace, a trace without a start.
+struct SpanRow {
+  Uuid project = kProject;
+  std::string id = NewUuidV7(kNow).ToString();
+  std::optional<std::string> trace = "trace-1";
+  std::optional<std::string> parent = {};
+  std::optional<std::string> session = {};
+  std::optional<std::string> name = "step";
+  std::optional<std::string> kind = {};
+  std::optional<Time> started_at = kNow;
+  std::optional<Time> ended_at = {};
+  std::optional<Uuid> prompt_version = {};
+  std::optional<std::string> model = {};
+  Time created_at = kNow;
+};
+struct TraceRow {
+  Uuid project = kProject;
+  std::string id = "trace-1";
+  std::optional<std::string> session = {};
+  std::optional<Time> started_at = kNow;
+  Time created_at = kNow;
+};
+struct SessionRow {
+  Uuid project = kProject;
+  std::string id = "session-1";
+  std::optional<std::string> name = {};
+  Time created_at = kNow;
+};
+
 // The statements that store a row.
 std::string SqlOf(const Row& row);
 std::string SqlOf(const JudgeRow& row);
 std::string SqlOf(const EvaluationRow& row);
+std::string SqlOf(const SpanRow& row);
+std::string SqlOf(const TraceRow& row);
+std::string SqlOf(const SessionRow& row);
 
-// A database, and the service that reads it with the rights that it has in production.
+// A database, and the services that read it with the rights that they have in production.
 struct TestAggregator {
   TestAggregator();
 
@@ -94,8 +130,10 @@ struct TestAggregator {
   pg::Pool streams;
   AggregatorStore store;
   EvaluationStore evaluations;
+  TopologyStore topology_store;
   Metrics metrics;
   AggregatorService service;
+  TopologyService topology;
 };
 
 // The messages of one streamed read, or its error.
@@ -112,19 +150,18 @@ struct Streamed {
   }
 };
 
-// Calls a use case of `aggregator.service` and takes all that it sends.
-template <typename Request, typename Response>
+// Calls a use case of one of the services and takes all that it sends.
+template <typename Service, typename Request, typename Response>
 Streamed<Response> Stream(const TestAggregator& aggregator,
-                          absl::Status (AggregatorService::*use_case)(const auth::Principal&, const Request&,
-                                                                      AggregatorService::Write<Response>)
-                              const,
+                          absl::Status (Service::*use_case)(const auth::Principal&, const Request&,
+                                                            absl::FunctionRef<bool(const Response&)>) const,
                           const std::type_identity_t<Request>& request, const Uuid& project = kProject) {
+  const auto& service = std::get<const Service&>(std::tie(aggregator.service, aggregator.topology));
   Streamed<Response> read;
-  read.status =
-      (aggregator.service.*use_case)({.project_id = project}, request, [&](const Response& message) {
-        read.messages.push_back(message);
-        return true;
-      });
+  read.status = (service.*use_case)({.project_id = project}, request, [&](const Response& message) {
+    read.messages.push_back(message);
+    return true;
+  });
   return read;
 }
 
