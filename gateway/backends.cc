@@ -60,7 +60,7 @@ struct HealthCheck {
 struct Backends::Backend {
   Backend(const BackendAddress& address, metrics::Registry& registry)
       : name(address.name),
-        package(address.package),
+        packages(address.packages),
         stub(rpc::NewChannel(address.address)),
         serving(registry.Gauge("verdict_gateway_backend_serving", "1 while the backend says that it serves.",
                                {{"backend", name}})) {}
@@ -73,7 +73,7 @@ struct Backends::Backend {
   }
 
   const std::string name;
-  const std::string package;
+  const std::vector<std::string> packages;
   grpc::GenericStub stub;
   metrics::Gauge& serving;
   std::atomic<State> state = State::kUnknown;
@@ -96,8 +96,9 @@ Backends::~Backends() {
 }
 
 grpc::GenericStub* Backends::Find(std::string_view package) const {
-  const auto found =
-      std::ranges::find_if(backends_, [&](const auto& backend) { return backend->package == package; });
+  const auto found = std::ranges::find_if(backends_, [&](const auto& backend) {
+    return std::ranges::find(backend->packages, package) != backend->packages.end();
+  });
   return found == backends_.end() ? nullptr : &(*found)->stub;
 }
 

@@ -18,9 +18,9 @@ namespace verdict::gateway {
 
 // A service behind the gateway.
 struct BackendAddress {
-  std::string name;     // "token", for people
-  std::string package;  // of its contract: "verdict.token.v1"
-  std::string address;  // HOST:PORT, or any name that gRPC resolves
+  std::string name;                   // "token", for people
+  std::vector<std::string> packages;  // of its contracts: "verdict.token.v1"
+  std::string address;                // HOST:PORT, or any name that gRPC resolves
 };
 
 // The services behind the gateway, and what they say of their health, which a thread asks time and again.

@@ -29,13 +29,10 @@ std::string Sanitized(std::string_view credential) {
 }  // namespace
 
 absl::StatusOr<std::string> AuthorizationOf(const RequestHead& head) {
-  const auto authorization = head.Field("Authorization");
-  const auto bearer = authorization ? rpc::BearerOf(*authorization) : std::nullopt;
-  const auto key = head.Field("X-Api-Key");
-  if (bearer && key && *bearer != *key) return auth::Unauthenticated();
-  const std::string_view credential = bearer ? *bearer : key.value_or("");
-  if (credential.empty()) return std::string();
-  return absl::StrCat(kBearer, Sanitized(credential));
+  const auto credential = rpc::CredentialOf(head.Field("Authorization"), head.Field("X-Api-Key"));
+  if (!credential) return auth::Unauthenticated();
+  if (credential->empty()) return std::string();
+  return absl::StrCat(kBearer, Sanitized(*credential));
 }
 
 Awaitable<absl::Status> CheckApiKey(auth::Authenticator& authenticator, const std::string& authorization,

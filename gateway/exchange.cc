@@ -20,7 +20,6 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "gateway/errors.h"
-#include "gateway/problem.h"
 
 namespace verdict::gateway {
 namespace {
@@ -223,7 +222,7 @@ Awaitable<void> Exchange::SendProblem(absl::Status error) {
   if (ReasonOf(error) == errors::v1::REASON_INTERNAL) {
     log::Error("request failed", {{"request_id", request_id_}, {"cause", std::string(error.message())}});
   }
-  co_await Send(ProblemResponse(error, request_id_));
+  co_await Send(ErrorResponse(error, request_id_, error_format_));
 }
 
 Awaitable<bool> Exchange::StartStream(Response response) {

@@ -13,6 +13,7 @@
 #include "gateway/asio.h"
 #include "gateway/connection.h"
 #include "gateway/framing_guard.h"
+#include "gateway/problem.h"
 #include "gateway/response.h"
 
 namespace verdict::gateway {
@@ -34,6 +35,9 @@ class Exchange {
 
   // The route's template, which stands for the path in log and metrics; must outlive the exchange.
   void set_route(std::string_view route) { route_ = route; }
+  // How errors look from here on; until then they are problem documents.
+  void set_error_format(ErrorFormat format) { error_format_ = format; }
+  ErrorFormat error_format() const { return error_format_; }
   // Adds a header field to the answer, whatever it will be.
   void AddField(std::string_view name, std::string_view value) { fields_.emplace_back(name, value); }
 
@@ -61,7 +65,7 @@ class Exchange {
   };
   Watch OnClientGone(std::function<void()> gone) { return {connection_, std::move(gone)}; }
 
-  // Answers.
+  // Answers; with an error, in the error format.
   Awaitable<void> Send(Response response);
   Awaitable<void> SendProblem(absl::Status error);
 
@@ -90,6 +94,7 @@ class Exchange {
   const std::string request_id_;
   const SteadyClock::time_point start_ = SteadyClock::now();
   std::string_view route_ = "unmatched";
+  ErrorFormat error_format_ = ErrorFormat::kProblem;
   Fields fields_;
   std::array<std::size_t, kHeldKinds> held_bytes_ = {};
   bool body_pending_;      // of the request

@@ -201,8 +201,13 @@ TEST_CASE("an attack gets its verdict, for CPU time that is bounded and linear i
     for (const bool is_strict : {true, false}) {
       const Match& match = is_strict ? strict : whole.front() == '[' ? array : lenient;
       CHECK(Reason(Read(match, whole)) == (is_strict ? attack.strict : attack.lenient));
-      const double seconds = CpuSecondsOf([&] { Read(match, half).IgnoreError(); });
-      const double of_twice_as_much = CpuSecondsOf([&] { Read(match, whole).IgnoreError(); });
+      double seconds = 0;
+      double of_twice_as_much = 0;
+      // What else the machine does may disturb one measurement, and hardly three.
+      for (int i = 0; i == 0 || (i < 3 && GrowsFaster(seconds, of_twice_as_much)); ++i) {
+        seconds = CpuSecondsOf([&] { Read(match, half).IgnoreError(); });
+        of_twice_as_much = CpuSecondsOf([&] { Read(match, whole).IgnoreError(); });
+      }
       INFO(seconds << " s, then " << of_twice_as_much << " s");
       CHECK_FALSE(GrowsFaster(seconds, of_twice_as_much));
       CHECK(of_twice_as_much < kIngestSecondsMax * kSlowdown);
@@ -231,6 +236,7 @@ std::string Least(const FieldPlan& field) {
     case FieldPlan::Kind::kBool:
       return "true";
     case FieldPlan::Kind::kString:
+    case FieldPlan::Kind::kHex:
       return "\"\"";
     case FieldPlan::Kind::kEnum:
       return "\"" + std::string(field.enumeration->number_of.begin()->first) + "\"";
@@ -268,6 +274,7 @@ std::vector<std::string> Values(const FieldPlan& field, size_t bytes) {
     case FieldPlan::Kind::kJson:
       return {"{" + NamedMembers(bytes) + "}", R"({"a":[)" + Repeat(Nested(29) + ",", bytes) + "0]}"};
     case FieldPlan::Kind::kString:
+    case FieldPlan::Kind::kHex:
       return {"\"" + Repeat("\\u0041", bytes) + "\""};
     default:
       return {std::string(bytes, '9'), "\"" + std::string(bytes, 'a') + "\""};

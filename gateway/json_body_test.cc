@@ -30,6 +30,22 @@ void CheckAll(const Match& match, std::initializer_list<Bad> cases) {
   }
 }
 
+TEST_CASE("what is only looked into is no reason to refuse a body") {
+  const RouteTable routes = TestRoutes();
+  const Match match = routes.Find("POST", "/child/a");
+  const auto loose = [&](const std::string& value) {
+    Everything request;
+    REQUIRE(ReadRequest(match, "", R"({"loose":)" + value + R"(,"text":"b"})", request).ok());
+    CHECK(request.child().text() == "b");
+    return request.child().has_loose() ? request.child().loose() : "absent";
+  };
+  CHECK(loose(R"({"a":[1.50,{"b":"x"}]})") == R"({"a":[1.50,{"b":"x"}]})");
+  CHECK(loose(R"({"a":123456789012345678901234567890123,"b":[1e400,2]})") == R"({"a":0,"b":[0,2]})");
+  for (const char* other : {"null", "7", "1e400", "true", R"("{}")", "[]", R"([{"a":[1,1e400]}])"}) {
+    CHECK(loose(other) == "absent");
+  }
+}
+
 Match Array(const RouteTable& routes) {
   Match match = routes.Find("POST", "/child/a");
   match.route = match.route->alternative.get();

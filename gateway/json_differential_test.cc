@@ -13,6 +13,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "gateway/testing/codec_test_support.h"
 #include "gateway/testing/random_message.h"
 #include "tests/support/seed.h"
@@ -62,9 +63,11 @@ const std::vector<Difference>& Differences() {
        [](const FieldDescriptor& field, std::string_view json) {
          return Quoted(absl::AsciiStrToLower(Unquoted(json).substr(PrefixOf(field).size())));
        }},
-      {"64-bit integers: numbers, not strings", R"({"int64":1})",
+      {"64-bit integers: numbers, not strings, but for OTLP", R"({"int64":1})",
        [](const FieldDescriptor& field) {
-         return field.type() == FieldDescriptor::TYPE_INT64 || field.type() == FieldDescriptor::TYPE_UINT64;
+         const bool is_integer64 = field.cpp_type() == FieldDescriptor::CPPTYPE_INT64 ||
+                                   field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64;
+         return is_integer64 && StyleOf(*field.containing_type()) == JsonStyle::kOurs;
        },
        [](const FieldDescriptor&, std::string_view json) { return Quoted(json); },
        [](const FieldDescriptor&, std::string_view json) { return Unquoted(json); }},
@@ -72,12 +75,22 @@ const std::vector<Difference>& Differences() {
        [](const FieldDescriptor& field) { return field.options().GetExtension(options::v1::field).json(); },
        [](const FieldDescriptor&, std::string_view json) { return Quoted(json); },
        [](const FieldDescriptor&, std::string_view json) { return Unquoted(json); }},
+      {"bytes: in hex, not in base64", R"({"digits":"00ff"})",
+       [](const FieldDescriptor& field) { return field.type() == FieldDescriptor::TYPE_BYTES; },
+       [](const FieldDescriptor&, std::string_view json) {
+         return Quoted(absl::Base64Escape(absl::HexStringToBytes(Unquoted(json))));
+       },
+       [](const FieldDescriptor&, std::string_view json) {
+         std::string bytes;
+         REQUIRE(absl::Base64Unescape(Unquoted(json), &bytes));
+         return Quoted(absl::BytesToHexString(bytes));
+       }},
       {"doubles: in their shortest form, also when that looks like an integer, of which protobuf drops -0's "
        "sign",
        R"({"number":-0})",
        [](const FieldDescriptor& field) { return field.type() == FieldDescriptor::TYPE_DOUBLE; },
        [](const FieldDescriptor&, std::string_view json) {
-         return std::string(json) + (json.find_first_of(".e") == std::string_view::npos ? ".0" : "");
+         return std::string(json) + (json.find_first_of(".e\"") == std::string_view::npos ? ".0" : "");
        },
        [](const FieldDescriptor&, std::string_view json) { return std::string(json); }},
   };
@@ -85,7 +98,8 @@ const std::vector<Difference>& Differences() {
 }
 
 // What needs no translation: the fields' names are the contract's on both sides (preserve_proto_field_names),
-// both read times of any precision, what is absent is absent, and fields without presence may be left out.
+// or lowerCamelCase in OTLP, both read times of any precision, what is absent is absent, and fields without
+// presence may be left out.
 
 enum class Direction : uint8_t { kToProtobuf, kToOurs };
 
@@ -96,10 +110,15 @@ class Translator {
   Translator(std::string_view json, Direction direction) : rest_(json), direction_(direction) {}
 
   std::string Message(const Descriptor& type) {
-    return Members([&](std::string_view name) { return Field(*type.FindFieldByName(Unquoted(name))); });
+    return Members([&](std::string_view name) { return Field(*FieldNamed(type, Unquoted(name))); });
   }
 
  private:
+  static const FieldDescriptor* FieldNamed(const Descriptor& type, const std::string& name) {
+    return StyleOf(type) == JsonStyle::kOtlp ? type.FindFieldByCamelcaseName(name)
+                                             : type.FindFieldByName(name);
+  }
+
   std::string Field(const FieldDescriptor& field) {
     if (field.is_map()) {
       const FieldDescriptor& value = *field.message_type()->map_value();
@@ -200,7 +219,7 @@ bool WeRead(const MessagePlan& plan, const std::string& json, const Message& exp
 
 std::string ProtobufsJson(const Message& message) {
   google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
+  options.preserve_proto_field_names = StyleOf(*message.GetDescriptor()) == JsonStyle::kOurs;
   std::string json;
   REQUIRE(google::protobuf::util::MessageToJsonString(message, &json, options).ok());
   return json;
@@ -213,7 +232,7 @@ TEST_CASE("protobuf reads what we write, and we read what it writes") {
   JsonPlans plans;
   for (size_t i = 0; i < kMessages; ++i) {
     const Descriptor& type = *types[i % types.size()];
-    const MessagePlan& plan = **plans.Make(type);
+    const MessagePlan& plan = **plans.Make(type, StyleOf(type));
     const std::unique_ptr<Message> message(
         google::protobuf::MessageFactory::generated_factory()->GetPrototype(&type)->New());
     random.Fill(*message, 2, Random::Fields::kAll);

@@ -39,7 +39,7 @@ struct Targets {
         if (route->has_body) all.push_back({.route = route, .plan = route->request_plan});
       }
     }
-    for (const auto* type : JsonTypes()) all.push_back({.plan = *plans.Make(*type)});
+    for (const auto* type : JsonTypes()) all.push_back({.plan = *plans.Make(*type, StyleOf(*type))});
     if (all.size() > 256) std::abort();  // one byte chooses
   }
 };
@@ -88,24 +88,26 @@ class ToTheMillisecond : public google::protobuf::util::SimpleFieldComparator {
 
 bool AreEqual(const Message& a, const Message& b) {
   ToTheMillisecond comparator;
+  comparator.set_treat_nan_as_equal(true);  // OTLP's
   google::protobuf::util::MessageDifferencer differencer;
   differencer.set_field_comparator(&comparator);
   return differencer.Compare(a, b);
 }
 
 // How many members the value's objects have; of two with one name a tree has one.
-size_t CountMembers(const boost::json::value& value) {
-  const auto check = [](std::string_view text) {
-    fuzz::Require(text.find('\0') == std::string_view::npos, "what is read has no U+0000");
+size_t CountMembers(const boost::json::value& value, JsonStyle style) {
+  const auto check = [&](std::string_view text) {
+    fuzz::Require(style == JsonStyle::kOtlp || text.find('\0') == std::string_view::npos,
+                  "what is read has no U+0000, but in OTLP");
   };
   size_t count = 0;
   if (const auto* object = value.if_object()) {
     for (const auto& member : *object) {
       check({member.key().data(), member.key().size()});
-      count += 1 + CountMembers(member.value());
+      count += 1 + CountMembers(member.value(), style);
     }
   } else if (const auto* array = value.if_array()) {
-    for (const auto& element : *array) count += CountMembers(element);
+    for (const auto& element : *array) count += CountMembers(element, style);
   } else if (const auto* text = value.if_string()) {
     check({text->data(), text->size()});
   }
@@ -125,14 +127,33 @@ size_t CountColons(std::string_view json) {
 }
 
 // Boost.JSON's own parser, which makes a tree of values, knows what JSON is.
-boost::json::value CheckSyntax(std::string_view body, const absl::Status& read) {
-  boost::json::error_code error;
+boost::json::value ParseTree(std::string_view body, JsonStyle style, boost::json::error_code& error) {
   boost::json::parse_options options;
-  options.max_depth = kJsonDepthMax;
-  auto tree = boost::json::parse(boost::json::string_view(body.data(), body.size()), error, {}, options);
+  options.max_depth = style == JsonStyle::kOtlp ? kOtlpDepthMax : kJsonDepthMax;
+  return boost::json::parse(boost::json::string_view(body.data(), body.size()), error, {}, options);
+}
+
+boost::json::value CheckSyntax(std::string_view body, JsonStyle style, const absl::Status& read) {
+  boost::json::error_code error;
+  auto tree = ParseTree(body, style, error);
   if (read.ok()) fuzz::Require(!error, "what is read is JSON");
   if (Reason(read) == "INVALID_JSON") fuzz::Require(bool{error}, "what is refused as no JSON is none");
   return tree;
+}
+
+// The body as OTLP's routes read it.
+std::string Mended(std::string_view body) {
+  std::string mended(body);
+  ReplaceLoneSurrogates(mended);
+  boost::json::error_code error;
+  ParseTree(body, JsonStyle::kOtlp, error);
+  fuzz::Require(error || mended == body, "what is JSON stays as it is");
+  fuzz::Require(mended.size() == body.size(), "what is replaced keeps its length");
+  ParseTree(mended, JsonStyle::kOtlp, error);
+  fuzz::Require(error != boost::json::error::illegal_leading_surrogate &&
+                    error != boost::json::error::illegal_trailing_surrogate,
+                "no lone surrogate is left");
+  return mended;
 }
 
 void CheckMessage(const MessagePlan& plan, const Message& message) {
@@ -176,6 +197,23 @@ std::vector<std::string> JsonSeeds() {
     const auto everything = std::ranges::find(targets, nullptr, &Target::route);
     seeds.push_back(static_cast<char>(everything - targets.begin()) + std::string(json));
   }
+  const auto otlp = std::ranges::find_if(
+      targets, [](const Target& target) { return target.route && target.route->rest->otlp(); });
+  if (otlp == targets.end()) std::abort();
+  for (
+      const char* span :
+      {R"("traceId":"4BF92f3577b34da6a3ce929d0e0e4736","kind":1,"flags":257,"status":{"code":0})",
+       R"("startTimeUnixNano":"1780087759746000000","endTimeUnixNano":1780087760000000000)",
+       R"("attributes":[{"key":"\u0000","value":{"doubleValue":"NaN"}},{"value":{"doubleValue":-Infinity}}])",
+       R"("attributes":[{"value":{"doubleValue":"-Infinity"}},{"value":{"intValue":"-1"}}])",
+       R"("attributes":[{"value":{"arrayValue":{"values":[{"kvlistValue":{"values":[{"key":"a"}]}}]}}}])",
+       R"("spanId":"0","name":null)", R"("name":"\ud83d\ud83d\udc4d \udc4d")",
+       R"("name":"\ud83d\udc4d \\ud83d \\\\udc4d")",
+       R"("startTimeUnixNano":1e20,"attributes":[{"value":{"intValue":100000000000000000000}}])",
+       R"("traceId":"xy")", R"("traceId":"","traceId":"")"}) {
+    seeds.push_back(static_cast<char>(otlp - targets.begin()) +
+                    std::string(R"({"resourceSpans":[{"scopeSpans":[{"spans":[{)") + span + "}]}]}]}");
+  }
   return seeds;
 }
 
@@ -184,13 +222,15 @@ void TestJson(std::string_view input) {
   if (input.empty()) return;
   const auto& targets = AllTargets().all;
   const Target& target = targets[static_cast<uint8_t>(input.front()) % targets.size()];
-  const std::string_view body = input.substr(1);
+  const bool is_otlp = target.plan->style == JsonStyle::kOtlp;
+  const std::string body = is_otlp ? Mended(input.substr(1)) : std::string(input.substr(1));
   const auto message = NewMessage(*target.plan);
   const absl::Status read = is_control ? ReadCarelessly(body, *message) : Read(target, body, *message);
   if (body.empty()) return;
-  const boost::json::value tree = CheckSyntax(body, read);
+  const boost::json::value tree = CheckSyntax(body, target.plan->style, read);
   if (!read.ok() || is_control) return;
-  fuzz::Require(CountMembers(tree) == CountColons(body), "what is read has no member twice");
+  fuzz::Require(CountMembers(tree, target.plan->style) == CountColons(body),
+                "what is read has no member twice");
   CheckMessage(*target.plan, *message);
 }
 

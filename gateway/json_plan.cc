@@ -58,12 +58,13 @@ std::string ToString(const FieldPath& path) {
   return text;
 }
 
-absl::StatusOr<const MessagePlan*> JsonPlans::Make(const Descriptor& descriptor) {
-  std::unique_ptr<MessagePlan>& slot = messages_[&descriptor];
+absl::StatusOr<const MessagePlan*> JsonPlans::Make(const Descriptor& descriptor, JsonStyle style) {
+  std::unique_ptr<MessagePlan>& slot = messages_[{&descriptor, style}];
   if (slot) return slot.get();  // also when it is still being made: a message may contain itself
   slot = std::make_unique<MessagePlan>();
   MessagePlan& plan = *slot;
   plan.descriptor = &descriptor;
+  plan.style = style;
   if (descriptor.field_count() > kFieldsMax) {
     return InternalError(absl::StrCat(descriptor.full_name(), " has more than ", kFieldsMax, " fields"));
   }
@@ -72,6 +73,7 @@ absl::StatusOr<const MessagePlan*> JsonPlans::Make(const Descriptor& descriptor)
   for (int i = 0; i < descriptor.field_count(); ++i) {
     FieldPlan& field = plan.fields[static_cast<size_t>(i)];
     field.index = i;
+    field.style = style;
     field.reflection = prototype.GetReflection();
     RETURN_IF_ERROR(MakeField(*descriptor.field(i), field));
     plan.by_name.emplace(field.name, &field);
@@ -81,13 +83,14 @@ absl::StatusOr<const MessagePlan*> JsonPlans::Make(const Descriptor& descriptor)
 
 absl::Status JsonPlans::MakeField(const FieldDescriptor& field, FieldPlan& plan) {
   plan.field = &field;
-  plan.name = field.name();
-  plan.key = absl::StrCat("\"", field.name(), "\":");
+  const std::string& name = plan.style == JsonStyle::kOtlp ? field.json_name() : field.name();
+  plan.name = name;
+  plan.key = absl::StrCat("\"", name, "\":");
   plan.rule = &field.options().GetExtension(options::v1::field);
   if (field.is_map()) {
     const Descriptor& entry = *field.message_type();
     if (entry.map_key()->type() != FieldDescriptor::TYPE_STRING) return HasNoJson(field);
-    ASSIGN_OR_RETURN(const MessagePlan* entry_plan, Make(entry));
+    ASSIGN_OR_RETURN(const MessagePlan* entry_plan, Make(entry, plan.style));
     plan.map_key = entry_plan->Find("key");
     plan.map_value = entry_plan->Find("value");
     return absl::OkStatus();
@@ -106,6 +109,7 @@ absl::Status JsonPlans::MakeField(const FieldDescriptor& field, FieldPlan& plan)
       plan.kind = FieldPlan::Kind::kUint32;
       return absl::OkStatus();
     case FieldDescriptor::TYPE_UINT64:
+    case FieldDescriptor::TYPE_FIXED64:
       plan.kind = FieldPlan::Kind::kUint64;
       return absl::OkStatus();
     case FieldDescriptor::TYPE_DOUBLE:
@@ -114,7 +118,13 @@ absl::Status JsonPlans::MakeField(const FieldDescriptor& field, FieldPlan& plan)
     case FieldDescriptor::TYPE_STRING:
       plan.kind = plan.rule->json() ? FieldPlan::Kind::kJson : FieldPlan::Kind::kString;
       return absl::OkStatus();
+    case FieldDescriptor::TYPE_BYTES:
+      if (!plan.rule->hex()) return HasNoJson(field);
+      plan.kind = FieldPlan::Kind::kHex;
+      return absl::OkStatus();
     case FieldDescriptor::TYPE_ENUM: {
+      if (plan.style == JsonStyle::kOtlp)
+        return HasNoJson(field);  // there they are numbers; none is read yet
       plan.kind = FieldPlan::Kind::kEnum;
       ASSIGN_OR_RETURN(plan.enumeration, MakeEnum(*field.enum_type()));
       return absl::OkStatus();
@@ -126,7 +136,7 @@ absl::Status JsonPlans::MakeField(const FieldDescriptor& field, FieldPlan& plan)
       }
       if (field.message_type()->file()->package() == "google.protobuf") return HasNoJson(field);
       plan.kind = FieldPlan::Kind::kMessage;
-      ASSIGN_OR_RETURN(plan.message, Make(*field.message_type()));
+      ASSIGN_OR_RETURN(plan.message, Make(*field.message_type(), plan.style));
       return absl::OkStatus();
     }
     default:

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <google/protobuf/descriptor.h>
@@ -18,6 +20,11 @@
 namespace verdict::gateway {
 
 struct MessagePlan;
+
+// Which JSON. OTLP's is protobuf's own, but for ids in hex: names in lowerCamelCase, texts for 64-bit
+// integers and for the numbers that JSON has no word for, no member for what has its type's default; and
+// U+0000 is text.
+enum class JsonStyle : std::uint8_t { kOurs, kOtlp };
 
 // The JSON names of an enum: its values' names without the type's prefix, in lower case. The zero value
 // means absent and has none.
@@ -37,6 +44,7 @@ struct FieldPlan {
     kUint64,
     kDouble,
     kString,
+    kHex,
     kJson,
     kEnum,
     kTimestamp,
@@ -46,12 +54,13 @@ struct FieldPlan {
   const google::protobuf::FieldDescriptor* field = nullptr;
   const google::protobuf::Reflection* reflection = nullptr;  // of the message; dear to ask it for
   Kind kind = Kind::kString;                                 // of a map: of its values
-  int index = 0;                                             // in MessagePlan::fields
-  std::string_view name = {};                                // as in the contract and in JSON
-  std::string key = {};                                      // `"name":`
-  const EnumPlan* enumeration = nullptr;                     // of kEnum
-  const MessagePlan* message = nullptr;                      // of kMessage
-  const FieldPlan* map_key = nullptr;                        // of a map: the fields of its entry
+  JsonStyle style = JsonStyle::kOurs;
+  int index = 0;                          // in MessagePlan::fields
+  std::string_view name = {};             // in JSON; in ours, as in the contract
+  std::string key = {};                   // `"name":`
+  const EnumPlan* enumeration = nullptr;  // of kEnum
+  const MessagePlan* message = nullptr;   // of kMessage
+  const FieldPlan* map_key = nullptr;     // of a map: the fields of its entry
   const FieldPlan* map_value = nullptr;
   const options::v1::FieldRule* rule = nullptr;
 
@@ -62,6 +71,7 @@ struct FieldPlan {
 // How one type of message is read and written. At most 64 fields, so that a word can say which were seen.
 struct MessagePlan {
   const google::protobuf::Descriptor* descriptor = nullptr;
+  JsonStyle style = JsonStyle::kOurs;
   std::vector<FieldPlan> fields = {};  // in the order of the contract
   absl::flat_hash_map<std::string_view, const FieldPlan*> by_name = {};
 
@@ -84,15 +94,18 @@ std::string ToString(const FieldPath& path);
 // Makes plans and owns them. A plan never changes, and is safe to use from all threads; making one is not.
 class JsonPlans {
  public:
-  // The plan of a message, and of every message in it. INTERNAL when one has no JSON form here (bytes,
-  // float, a map whose keys are not strings, a well-known type other than Timestamp, ...).
-  absl::StatusOr<const MessagePlan*> Make(const google::protobuf::Descriptor& descriptor);
+  // The plan of a message, and of every message in it. INTERNAL when one has no JSON form here (bytes that
+  // are not `hex`, float, a map whose keys are not strings, a well-known type other than Timestamp, an enum
+  // in OTLP, ...).
+  absl::StatusOr<const MessagePlan*> Make(const google::protobuf::Descriptor& descriptor,
+                                          JsonStyle style = JsonStyle::kOurs);
 
  private:
   absl::Status MakeField(const google::protobuf::FieldDescriptor& field, FieldPlan& plan);
   absl::StatusOr<const EnumPlan*> MakeEnum(const google::protobuf::EnumDescriptor& descriptor);
 
-  absl::flat_hash_map<const google::protobuf::Descriptor*, std::unique_ptr<MessagePlan>> messages_;
+  absl::flat_hash_map<std::pair<const google::protobuf::Descriptor*, JsonStyle>, std::unique_ptr<MessagePlan>>
+      messages_;
   absl::flat_hash_map<const google::protobuf::EnumDescriptor*, std::unique_ptr<EnumPlan>> enums_;
 };
 

@@ -21,7 +21,7 @@ TEST_CASE("parse(print(x)) = x for random messages of every type") {
   Random random(NewSeed("json round trip"));
   JsonPlans plans;
   for (const Descriptor* type : JsonTypes()) {
-    const MessagePlan& plan = **plans.Make(*type);
+    const MessagePlan& plan = **plans.Make(*type, StyleOf(*type));
     const Message& prototype = *google::protobuf::MessageFactory::generated_factory()->GetPrototype(type);
     for (int i = 0; i < 50; ++i) {
       const std::unique_ptr<Message> message(prototype.New());

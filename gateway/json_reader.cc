@@ -8,12 +8,14 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <google/protobuf/descriptor.h>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/macros.h"
 #include "gateway/errors.h"
@@ -41,7 +43,11 @@ class BodyReader {
   };
 
   BodyReader(const MessagePlan& plan, std::string_view body, const Rules& rules, Message& message)
-      : plan_(plan), body_(body), rules_(rules), message_(message) {}
+      : plan_(plan),
+        body_(body),
+        rules_(rules),
+        elements_max_(plan.style == JsonStyle::kOtlp ? kOtlpElementsMax : kJsonElementsMax),
+        message_(message) {}
 
   const absl::Status& status() const { return status_; }
 
@@ -93,12 +99,14 @@ class BodyReader {
     uint64_t seen = 0;          // kMessage: bits of the fields that stood already
     uint32_t id = 0;            // tells this object's members apart from others' in `keys_`
     size_t count = 0;           // of members (kObject) or elements so far
+    size_t keys_before = 0;     // of `keys_in_order_` and `kept_`, when this began
+    size_t kept_before = 0;
   };
 
   // Notes an error; the parser stops at the first.
   bool Continue(absl::Status status, error_code& ec) {
     part_.clear();
-    if (status.ok() && elements_ > kJsonElementsMax) status = TooManyElements(kJsonElementsMax);
+    if (status.ok() && elements_ > elements_max_) status = TooManyElements(elements_max_);
     if (status.ok()) return true;
     status_ = std::move(status);
     ec = boost::json::error::exception;  // any: status_ is what is reported
@@ -165,8 +173,13 @@ class BodyReader {
     return false;
   }
 
+  // In OTLP the service rejects the span that would keep it, and not the whole batch.
+  bool HasForbiddenNul(std::string_view text) const {
+    return plan_.style != JsonStyle::kOtlp && HasNul(text);
+  }
+
   absl::Status Key(std::string_view name) {
-    if (HasNul(name)) return ContainsNul("A member's name in " + OuterPath());
+    if (HasForbiddenNul(name)) return ContainsNul("A member's name in " + OuterPath());
     Frame& frame = frames_.back();
     if (frame.kind == Frame::Kind::kMessage) {
       frame.field = frame.plan->Find(name);
@@ -185,8 +198,10 @@ class BodyReader {
     } else {
       frame.key = Keep(name);
     }
-    if (!keys_.emplace(frame.id, frame.key).second) return DuplicateKey(Path());
-    if (keys_.size() > kJsonElementsMax) return TooManyElements(kJsonElementsMax);
+    const auto [key, is_new] = keys_.emplace(frame.id, frame.key);
+    if (!is_new) return DuplicateKey(Path());
+    keys_in_order_.push_back(*key);
+    if (keys_.size() > elements_max_) return TooManyElements(elements_max_);
     if (frame.kind == Frame::Kind::kObject && !is_ignoring_) {
       if (frame.count++ > 0) text_ += ',';
       AppendJsonString(name, text_);
@@ -226,9 +241,15 @@ class BodyReader {
     if (!is_ignoring_) text_ += json;
   }
 
+  void Push(Frame frame) {
+    frame.keys_before = keys_in_order_.size();
+    frame.kept_before = kept_.size();
+    frames_.push_back(frame);
+  }
+
   void PushText(Frame::Kind kind) {
     AppendToText(kind == Frame::Kind::kObject ? "{" : "[");
-    frames_.push_back({.kind = kind, .id = ++last_id_});
+    Push({.kind = kind, .id = ++last_id_});
   }
 
   void BeginText(Frame::Kind kind, Slot slot) {
@@ -241,8 +262,7 @@ class BodyReader {
   absl::Status BeginObject() {
     if (frames_.empty()) {
       if (rules_.list != nullptr) return WrongBody();
-      frames_.push_back(
-          {.kind = Frame::Kind::kMessage, .message = &message_, .plan = &plan_, .id = ++last_id_});
+      Push({.kind = Frame::Kind::kMessage, .message = &message_, .plan = &plan_, .id = ++last_id_});
       return absl::OkStatus();
     }
     if (IsInText()) {
@@ -254,17 +274,16 @@ class BodyReader {
     if (slot.message == nullptr) {
       BeginText(Frame::Kind::kObject, slot);
     } else if (IsWhole() && slot.field->is_map()) {
-      frames_.push_back(
-          {.kind = Frame::Kind::kMap, .message = slot.message, .field = slot.field, .id = ++last_id_});
+      Push({.kind = Frame::Kind::kMap, .message = slot.message, .field = slot.field, .id = ++last_id_});
     } else if (IsWhole() && slot.field->is_list()) {
       return Wrong(ExpectationAt(*slot.field));
     } else if (slot.field->kind == Kind::kJson) {
       BeginText(Frame::Kind::kObject, slot);
     } else if (slot.field->kind == Kind::kMessage) {
-      frames_.push_back({.kind = Frame::Kind::kMessage,
-                         .message = &MessageOf(slot),
-                         .plan = slot.field->message,
-                         .id = ++last_id_});
+      Push({.kind = Frame::Kind::kMessage,
+            .message = &MessageOf(slot),
+            .plan = slot.field->message,
+            .id = ++last_id_});
     } else {
       return Wrong(ExpectationAt(*slot.field));
     }
@@ -274,7 +293,7 @@ class BodyReader {
   absl::Status BeginArray() {
     if (frames_.empty()) {
       if (rules_.list == nullptr) return WrongBody();
-      frames_.push_back({.kind = Frame::Kind::kList, .message = &message_, .field = rules_.list});
+      Push({.kind = Frame::Kind::kList, .message = &message_, .field = rules_.list});
       return absl::OkStatus();
     }
     if (IsInText()) {
@@ -287,7 +306,9 @@ class BodyReader {
     if (slot.message == nullptr) {
       BeginText(Frame::Kind::kArray, slot);
     } else if (is_whole && slot.field->is_list()) {
-      frames_.push_back({.kind = Frame::Kind::kList, .message = slot.message, .field = slot.field});
+      Push({.kind = Frame::Kind::kList, .message = slot.message, .field = slot.field});
+    } else if (slot.field->rule->lenient()) {
+      BeginText(Frame::Kind::kArray, {});
     } else {
       return Wrong(ExpectationAt(*slot.field));
     }
@@ -296,11 +317,14 @@ class BodyReader {
 
   bool End(char bracket) {
     const bool was_in_text = IsInText();
+    const Frame ended = frames_.back();
     frames_.pop_back();
-    // What has been read of an array's element is not needed for the next.
-    if (frames_.size() == 1 && frames_.front().kind == Frame::Kind::kList) {
-      keys_.clear();
-      kept_.clear();
+    // What has been read of a list's element is not needed for the next.
+    if (!frames_.empty() && frames_.back().kind == Frame::Kind::kList) {
+      for (; keys_in_order_.size() > ended.keys_before; keys_in_order_.pop_back()) {
+        keys_.erase(keys_in_order_.back());
+      }
+      kept_.resize(ended.kept_before);
     }
     if (!was_in_text) return true;
     AppendToText({&bracket, 1});
@@ -315,7 +339,7 @@ class BodyReader {
     if (frames_.empty()) return WrongBody();
     const bool is_whole = IsWhole();
     const Slot slot = NextSlot();
-    if (slot.message == nullptr) return absl::OkStatus();
+    if (slot.message == nullptr || slot.field->rule->lenient()) return absl::OkStatus();
     const bool needs_brackets = is_whole && slot.field->field->is_repeated();
     if (needs_brackets || !set(slot)) return Wrong(ExpectationAt(*slot.field));
     return absl::OkStatus();
@@ -328,7 +352,7 @@ class BodyReader {
       NextInText();
       if (!is_ignoring_) AppendJsonString(text, text_);
     }
-    return HasNul(text) ? ContainsNul(Path()) : absl::OkStatus();
+    return HasForbiddenNul(text) ? ContainsNul(Path()) : absl::OkStatus();
   }
 
   absl::Status Number(std::string_view number) {
@@ -337,6 +361,10 @@ class BodyReader {
     if (is_ignoring_) return absl::OkStatus();
     // PostgreSQL would write 1e131000 out in full.
     if (number.size() > kJsonNumberBytesMax || !ParseDouble(number)) {
+      if (text_slot_.field->rule->lenient()) {
+        text_ += '0';
+        return absl::OkStatus();
+      }
       return Wrong(absl::StrCat("must be a number of at most ", kJsonNumberBytesMax,
                                 " characters that a double can hold"));
     }
@@ -365,6 +393,7 @@ class BodyReader {
   const MessagePlan& plan_;
   const std::string_view body_;
   const Rules rules_;
+  const size_t elements_max_;
   Message& message_;
   absl::Status status_;
 
@@ -375,6 +404,7 @@ class BodyReader {
   size_t elements_ = 0;  // of lists and maps so far
   // One set for the members of all objects whose members are not fields: no table per object.
   absl::flat_hash_set<std::pair<uint32_t, std::string_view>> keys_;
+  std::vector<std::pair<uint32_t, std::string_view>> keys_in_order_;
 
   Slot text_slot_;            // where the text goes, or nowhere
   bool is_ignoring_ = false;  // within the text, if it goes nowhere
@@ -384,13 +414,13 @@ class BodyReader {
 absl::Status ReadBody(const MessagePlan& plan, std::string_view body, const BodyReader::Rules& rules,
                       Message& message) {
   boost::json::parse_options options;
-  options.max_depth = kJsonDepthMax;
+  options.max_depth = plan.style == JsonStyle::kOtlp ? kOtlpDepthMax : kJsonDepthMax;
   boost::json::basic_parser<BodyReader> parser(options, plan, body, rules, message);
   error_code ec;
   const size_t read = parser.write_some(false, body.data(), body.size(), ec);
   RETURN_IF_ERROR(parser.handler().status());
   if (ec == boost::json::error::too_deep) {
-    return SyntaxError(read, absl::StrCat("nesting deeper than ", kJsonDepthMax));
+    return SyntaxError(read, absl::StrCat("nesting deeper than ", options.max_depth));
   }
   if (ec == boost::json::error::syntax) return SyntaxError(read, "");
   if (ec) return SyntaxError(read, ec.message());
@@ -458,6 +488,29 @@ absl::Status ReadRequest(const Match& match, std::string_view query, std::option
     return ReadBody(*field->message, text, rules, MessageOf({&request, field}));
   }
   return ReadBody(*route.request_plan, text, rules, request);
+}
+
+void ReplaceLoneSurrogates(std::string& json) {
+  constexpr size_t kEscapeBytes = 6;  // \ud83d
+  // The second of the four digits tells a leading surrogate from a trailing one.
+  const auto is_escape = [&json](size_t at, std::string_view second) {
+    const std::string_view escape = std::string_view(json).substr(at, kEscapeBytes);
+    return escape.size() == kEscapeBytes && escape.starts_with("\\u") &&
+           (escape[2] == 'd' || escape[2] == 'D') && second.find(escape[3]) != std::string_view::npos &&
+           std::all_of(escape.begin() + 4, escape.end(), absl::ascii_isxdigit);
+  };
+  // Every backslash takes a character with it, so that an escaped one begins nothing.
+  for (size_t at = json.find('\\'); at != std::string::npos; at = json.find('\\', at)) {
+    const bool is_leading = is_escape(at, "89abAB");
+    if (is_leading && is_escape(at + kEscapeBytes, "cdefCDEF")) {
+      at += 2 * kEscapeBytes;
+    } else if (is_leading || is_escape(at, "cdefCDEF")) {
+      json.replace(at, kEscapeBytes, "\\ufffd");
+      at += kEscapeBytes;
+    } else {
+      at += 2;
+    }
+  }
 }
 
 absl::Status ReadJson(const MessagePlan& plan, std::string_view json, Message& message) {

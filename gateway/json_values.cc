@@ -1,5 +1,6 @@
 #include "gateway/json_values.h"
 
+#include <array>
 #include <charconv>
 #include <concepts>
 #include <limits>
@@ -42,7 +43,8 @@ bool PutInteger(Slot slot, std::string_view number,
                 void (Reflection::*add)(Message*, const google::protobuf::FieldDescriptor*, T) const) {
   const auto integer = ParseInteger(number);
   const auto value = integer ? Narrow<T>(*integer) : std::nullopt;
-  return value && Put(slot, set, add, *value);
+  if (!value) return slot.field->style == JsonStyle::kOtlp;
+  return Put(slot, set, add, *value);
 }
 
 bool PutTime(Slot slot, const std::optional<google::protobuf::Timestamp>& time) {
@@ -76,6 +78,33 @@ bool IsNumber(std::string_view text) {
     if (digits() == 0) return false;
   }
   return at == text.size();
+}
+
+// Sets a number that OTLP has as a text.
+bool PutNumberText(Slot slot, std::string_view text) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  static constexpr std::array kWords = {std::pair("NaN", std::numeric_limits<double>::quiet_NaN()),
+                                        std::pair("Infinity", kInfinity), std::pair("-Infinity", -kInfinity)};
+  if (slot.field->kind == Kind::kDouble) {
+    for (const auto& [word, value] : kWords) {
+      if (text == word) return Put(slot, &Reflection::SetDouble, &Reflection::AddDouble, value);
+    }
+  }
+  return IsNumber(text) && SetNumber(slot, text);
+}
+
+// The bytes that hex digits stand for.
+std::optional<std::string> ParseHex(std::string_view digits) {
+  if (digits.size() % 2 != 0) return std::nullopt;
+  std::string bytes(digits.size() / 2, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const std::string_view pair = digits.substr(2 * i, 2);
+    uint8_t byte = 0;
+    const auto result = std::from_chars(pair.data(), pair.data() + pair.size(), byte, 16);
+    if (result.ec != std::errc() || result.ptr != pair.data() + pair.size()) return std::nullopt;
+    bytes[i] = static_cast<char>(byte);
+  }
+  return bytes;
 }
 
 void AppendFixed(double number, std::string& out) {
@@ -186,6 +215,11 @@ bool SetString(Slot slot, std::string_view text) {
   switch (slot.field->kind) {
     case Kind::kString:
       return Put(slot, &Reflection::SetString, &Reflection::AddString, std::string(text));
+    case Kind::kHex: {
+      auto bytes = ParseHex(text);
+      if (!bytes && slot.field->style == JsonStyle::kOtlp) bytes.emplace(1, '\0');  // no id is so short
+      return bytes && Put(slot, &Reflection::SetString, &Reflection::AddString, *std::move(bytes));
+    }
     case Kind::kEnum: {
       const auto number = slot.field->enumeration->number_of.find(text);
       return number != slot.field->enumeration->number_of.end() &&
@@ -194,13 +228,14 @@ bool SetString(Slot slot, std::string_view text) {
     case Kind::kTimestamp:
       return PutTime(slot, ParseTimestamp(text));
     default:
-      return false;
+      return slot.field->style == JsonStyle::kOtlp && PutNumberText(slot, text);
   }
 }
 
 bool SetFromText(Slot slot, std::string_view text) {
   switch (slot.field->kind) {
     case Kind::kString:
+    case Kind::kHex:
     case Kind::kEnum:
       return SetString(slot, text);
     case Kind::kTimestamp:
@@ -231,6 +266,8 @@ std::string Expectation(const FieldPlan& field) {
       return "must be a number that a double can hold";
     case Kind::kString:
       return "must be a string";
+    case Kind::kHex:
+      return "must be a string of hexadecimal digits, two a byte";
     case Kind::kEnum:
       return absl::StrCat("must be one of: ", field.enumeration->names);
     case Kind::kTimestamp:

@@ -37,7 +37,10 @@ std::optional<Integer> ParseInteger(std::string_view number);
 // The double nearest to a JSON number; nullopt when there is none but zero or infinity.
 std::optional<double> ParseDouble(std::string_view number);
 
-// Each sets (or adds) a value, and answers whether the field takes it. `number` is the text of a JSON number.
+// Each sets (or adds) a value, and answers whether the field takes it. `number` is the text of a JSON number;
+// OTLP's fields take numbers as strings, too. There one bad value must not cost a batch: an integer's field
+// takes any number, and stays unset when it cannot hold it; what is no hex becomes a zero byte, which is no
+// id.
 bool SetBool(Slot slot, bool value);
 bool SetNumber(Slot slot, std::string_view number);
 bool SetString(Slot slot, std::string_view text);

@@ -20,11 +20,36 @@ using google::protobuf::Timestamp;
 using Kind = FieldPlan::Kind;
 
 constexpr int kSingular = -1;
+constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 template <typename Number>
 void AppendNumber(Number number, std::string& out) {
   char text[32];  // the longest double has 24 characters
   out.append(text, std::to_chars(text, text + sizeof text, number).ptr);
+}
+
+// JSON's numbers are doubles to many a reader.
+template <typename Number>
+void AppendInteger64(const FieldPlan& plan, Number number, std::string& out) {
+  const std::string_view quote = plan.style == JsonStyle::kOtlp ? "\"" : "";
+  out += quote;
+  AppendNumber(number, out);
+  out += quote;
+}
+
+void AppendDouble(double number, std::string& out) {
+  if (std::isfinite(number)) return AppendNumber(number, out);
+  out += std::isnan(number) ? "\"NaN\"" : number > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+}
+
+void AppendHex(std::string_view bytes, std::string& out) {
+  out += '"';
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += kHexDigits[byte >> 4];
+    out += kHexDigits[byte & 15];
+  }
+  out += '"';
 }
 
 // The value of a field, or one element of a list.
@@ -57,19 +82,21 @@ void AppendValue(const FieldPlan& plan, const Message& message, int index, std::
       return AppendNumber(Get(plan, message, index, &Reflection::GetInt32, &Reflection::GetRepeatedInt32),
                           out);
     case Kind::kInt64:
-      return AppendNumber(Get(plan, message, index, &Reflection::GetInt64, &Reflection::GetRepeatedInt64),
-                          out);
+      return AppendInteger64(
+          plan, Get(plan, message, index, &Reflection::GetInt64, &Reflection::GetRepeatedInt64), out);
     case Kind::kUint32:
       return AppendNumber(Get(plan, message, index, &Reflection::GetUInt32, &Reflection::GetRepeatedUInt32),
                           out);
     case Kind::kUint64:
-      return AppendNumber(Get(plan, message, index, &Reflection::GetUInt64, &Reflection::GetRepeatedUInt64),
-                          out);
+      return AppendInteger64(
+          plan, Get(plan, message, index, &Reflection::GetUInt64, &Reflection::GetRepeatedUInt64), out);
     case Kind::kDouble:
-      return AppendNumber(Get(plan, message, index, &Reflection::GetDouble, &Reflection::GetRepeatedDouble),
+      return AppendDouble(Get(plan, message, index, &Reflection::GetDouble, &Reflection::GetRepeatedDouble),
                           out);
     case Kind::kString:
       return AppendJsonString(GetString(plan, message, index, scratch), out);
+    case Kind::kHex:
+      return AppendHex(GetString(plan, message, index, scratch), out);
     case Kind::kJson:
       out += GetString(plan, message, index, scratch);
       return;
@@ -128,6 +155,7 @@ bool IsSet(const FieldPlan& plan, const Message& message) {
 
 // Whether the field shows.
 bool Shows(const FieldPlan& plan, const Message& message) {
+  if (plan.style == JsonStyle::kOtlp) return IsSet(plan, message);
   if (plan.field->is_repeated()) return plan.is_list() || IsSet(plan, message);
   const Reflection& reflection = *plan.reflection;
   switch (plan.kind) {
@@ -165,7 +193,6 @@ void AppendMembers(const MessagePlan& plan, const Message& message, const FieldP
 }  // namespace
 
 void AppendJsonString(std::string_view text, std::string& out) {
-  constexpr std::string_view kHex = "0123456789abcdef";
   out += '"';
   size_t start = 0;  // of what is not yet appended
   for (size_t i = 0; i < text.size(); ++i) {
@@ -190,8 +217,8 @@ void AppendJsonString(std::string_view text, std::string& out) {
         break;
       default:
         out += "u00";
-        out += kHex[byte >> 4];
-        out += kHex[byte & 15];
+        out += kHexDigits[byte >> 4];
+        out += kHexDigits[byte & 15];
     }
   }
   out += text.substr(start);
@@ -215,6 +242,7 @@ void AppendResponse(const Route& route, const Message& response, std::string& ou
 
 void ResponseStream::Append(const Message& response, std::string& out) {
   const FieldPlan& items = *route_.items;
+  const bool is_bare = route_.response_body != nullptr;
   if (route_.answers_lines()) {
     for (int i = 0; i < items.reflection->FieldSize(response, items.field); ++i) {
       AppendValue(items, response, i, out);
@@ -224,11 +252,13 @@ void ResponseStream::Append(const Message& response, std::string& out) {
   }
   if (!has_begun_) {
     has_begun_ = true;
-    out += '{';
-    AppendMembers(*route_.response_plan, response, &items, out);
-    out += items.key;
+    if (!is_bare) {
+      out += '{';
+      AppendMembers(*route_.response_plan, response, &items, out);
+      out += items.key;
+    }
     out += '[';
-  } else {
+  } else if (!is_bare) {
     for (const FieldPlan& field : route_.response_plan->fields) {
       if (&field == &items || !IsSet(field, response)) continue;
       trailer_ += ',';
@@ -245,6 +275,7 @@ void ResponseStream::Append(const Message& response, std::string& out) {
 void ResponseStream::Finish(std::string& out) {
   if (route_.answers_lines()) return;
   out += ']';
+  if (route_.response_body != nullptr) return;
   out += trailer_;
   out += '}';
 }

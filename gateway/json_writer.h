@@ -13,19 +13,21 @@ namespace verdict::gateway {
 // Appends `text`, which is UTF-8, as a JSON string with its quotes.
 void AppendJsonString(std::string_view text, std::string& out);
 
-// Appends the message as a JSON object without whitespace: fields that can be absent when they are set,
-// the others always, but for maps, which are left out when empty and otherwise sorted by key; enums as
-// lower-case names, those without a value left out; 64-bit integers as numbers, times as RFC 3339 in UTC with
-// milliseconds; the text of `json` fields as it is. No member is null.
+// Appends the message as a JSON object without whitespace. In our style: fields that can be absent when they
+// are set, the others always, but for maps, which are left out when empty and otherwise sorted by key; enums
+// as lower-case names, those without a value left out; 64-bit integers as numbers, times as RFC 3339 in UTC
+// with milliseconds; bytes as hex digits; the text of `json` fields as it is. In OTLP's: fields that are set
+// (those that cannot be absent, when they are not zero or empty); 64-bit integers as strings. No member is
+// null.
 void AppendJson(const MessagePlan& plan, const google::protobuf::Message& message, std::string& out);
 
 // Appends the answer of a unary route: its response_body, or the whole message.
 void AppendResponse(const Route& route, const google::protobuf::Message& response, std::string& out);
 
 // Writes the messages of a streamed route. As one object: everything of the first message, with the items of
-// all messages in the one array that `stream_into` names, and then what else later messages set. Or, for a
-// route that answers lines, each item and a line feed: an object has no other, since the text of `json`
-// fields is PostgreSQL's.
+// all messages in the one array that `stream_into` names, and then what else later messages set. As that
+// array and nothing else, where it is the response_body. Or, for a route that answers lines, each item and a
+// line feed: an object has no other, since the text of `json` fields is PostgreSQL's.
 class ResponseStream {
  public:
   // `route` has items, and outlives the stream.

@@ -112,14 +112,47 @@ TEST_CASE("the messages of a stream become lines, one an item") {
   CHECK(json == lines + lines);
 }
 
+TEST_CASE("a stream whose response_body is its list is that array and nothing else") {
+  const RouteTable routes = TestRoutes();
+  const Route& route = *routes.Find("GET", "/children").route;
+  Everything page;
+  page.set_text("left out");
+  std::string json;
+  ResponseStream empty(route);
+  empty.Append(page, json);
+  empty.Finish(json);
+  CHECK(json == "[]");
+
+  json.clear();
+  ResponseStream stream(route);
+  stream.Append(page, json);
+  page.set_maybe_text("left out, too");
+  page.add_children()->set_text("a");
+  page.add_children();
+  stream.Append(page, json);
+  page.clear_children();
+  stream.Append(page, json);
+  page.add_children()->set_text("b");
+  stream.Append(page, json);
+  stream.Finish(json);
+  JsonPlans plans;
+  const MessagePlan& plan = **plans.Make(*Everything::descriptor());
+  const auto child = [&](const char* text) {
+    Everything message;
+    message.set_text(text);
+    return ToJson(plan, message);
+  };
+  CHECK(json == "[" + child("a") + "," + child("") + "," + child("b") + "]");
+}
+
 TEST_CASE("a route shows its response_body") {
   const RouteTable routes = ContractRoutes();
-  feedback::v1::GetPromptResponse response;
-  response.mutable_prompt()->set_id("i");
-  response.mutable_prompt()->set_slug("support-bot");
+  feedback::v1::PinPromptTagResponse response;
+  response.mutable_tag()->set_tag("production");
+  response.mutable_tag()->set_version(3);
   std::string json;
-  AppendResponse(*routes.Find("GET", "/v1/prompts/support-bot").route, response, json);
-  CHECK(json == R"({"id":"i","project_id":"","slug":"support-bot"})");
+  AppendResponse(*routes.Find("POST", "/projects/p/prompts/s/tags/production:pin").route, response, json);
+  CHECK(json == R"({"tag":"production","version":3,"version_id":""})");
 
   token::v1::VerifyTokenResponse verified;
   verified.set_valid(true);

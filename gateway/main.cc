@@ -24,7 +24,9 @@
 #include "gateway/openapi.h"
 #include "gateway/route_table.h"
 #include "gateway/transcoder.h"
+#include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
 #include "verdict/aggregator/v1/aggregator_service.pb.h"
+#include "verdict/aggregator/v1/topology_service.pb.h"
 #include "verdict/feedback/v1/evaluation_service.pb.h"
 #include "verdict/feedback/v1/feedback_service.pb.h"
 #include "verdict/feedback/v1/judge_service.pb.h"
@@ -55,7 +57,9 @@ absl::Status Run(const GatewayConfig& config, process::Signals& signals) {
       feedback::v1::CreateSpansRequest::descriptor()->file()->service(0),
       feedback::v1::GetJudgeRequest::descriptor()->file()->service(0),
       feedback::v1::RecordEvaluationRequest::descriptor()->file()->service(0),
+      opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest::descriptor()->file()->service(0),
       aggregator::v1::GetEntityFeedbackRequest::descriptor()->file()->service(0),
+      aggregator::v1::ListSpansRequest::descriptor()->file()->service(0),
   };
   ASSIGN_OR_RETURN(const RouteTable routes, RouteTable::Build(services));
   ASSIGN_OR_RETURN(std::string openapi, MakeOpenApi(routes));
@@ -64,9 +68,11 @@ absl::Status Run(const GatewayConfig& config, process::Signals& signals) {
   metrics::Registry registry;
   Metrics metrics(registry);
   Backends backends(
-      {{.name = "token", .package = "verdict.token.v1", .address = config.token_address},
-       {.name = "feedback", .package = "verdict.feedback.v1", .address = config.feedback_address},
-       {.name = "aggregator", .package = "verdict.aggregator.v1", .address = config.aggregator_address}},
+      {{.name = "token", .packages = {"verdict.token.v1"}, .address = config.token_address},
+       {.name = "feedback",
+        .packages = {"verdict.feedback.v1", "opentelemetry.proto.collector.trace.v1"},
+        .address = config.feedback_address},
+       {.name = "aggregator", .packages = {"verdict.aggregator.v1"}, .address = config.aggregator_address}},
       registry);
   auth::RemoteAuthenticator token_service(rpc::NewChannel(config.token_address));
   auth::CachingAuthenticator authenticator(token_service);

@@ -32,7 +32,8 @@ constexpr std::string_view kDescription =
     "elements of lists and maps. Numbers in objects that are kept as they are (`metadata`, `filter`) have at "
     "most 32 characters, and count as many bytes as they have when written out. Answers leave out what has "
     "no value, and may gain members.\n\n"
-    "Every error is a problem document (RFC 9457) whose `code` is stable. Every answer carries "
+    "Every error is a problem document (RFC 9457) whose `code` is stable; where OTLP is spoken, it is a "
+    "google.rpc.Status, once the route is known. Every answer carries "
     "`X-Request-Id`, the caller's own where it sends a sane one.\n\n"
     "HEAD is answered as GET is, without the body. Other methods than a path has here get 405 "
     "`METHOD_NOT_ALLOWED` with `Allow`, other paths 404 `ROUTE_NOT_FOUND`.";
@@ -40,6 +41,13 @@ constexpr std::string_view kDescription =
 constexpr std::string_view kBody = "At most 256 KiB.";
 constexpr std::string_view kIngestBody =
     "At most 4 MiB. `Content-Encoding: gzip` is taken too, of what is at most 16 MiB when inflated.";
+
+constexpr std::string_view kOtlpBody =
+    " `application/x-protobuf` is the message itself. `application/json` is OTLP's mapping of it: "
+    "`traceId` and its like in hex, 64-bit integers as numbers or strings, and what is unknown is ignored. "
+    "It "
+    "nests at most 128 deep, with at most 200,000 elements of lists, and may have U+0000. Answers, errors "
+    "among them, come in the request's type.";
 
 constexpr std::string_view kOperations = "Operations";
 
@@ -110,6 +118,7 @@ class Document {
     AddOperations();
     object schemas = schemas_.components();
     schemas["Problem"] = ResponseSet::ProblemSchema();
+    schemas["Status"] = ResponseSet::StatusSchema();
     const object document{
         {"openapi", "3.1.0"},
         {"info", {{"title", "Verdict"}, {"version", VERDICT_VERSION}, {"description", kDescription}}},
@@ -117,7 +126,7 @@ class Document {
         {"paths", std::move(paths_)},
         {"components",
          {{"schemas", std::move(schemas)},
-          {"examples", responses_.problems()},
+          {"examples", responses_.errors()},
           {"headers", ResponseSet::Headers()},
           {"parameters", Parameters()},
           {"securitySchemes", SecuritySchemes()}}}};
@@ -155,9 +164,14 @@ class Document {
     parameters.push_back(ParameterRef("X-Request-Id"));
     operation["parameters"] = std::move(parameters);
     if (route.has_body) {
-      operation["requestBody"] = {{"required", true},
-                                  {"description", route.rest->ingest() ? kIngestBody : kBody},
-                                  {"content", {{"application/json", Body(route)}}}};
+      const bool is_otlp = route.rest->otlp();
+      object content{{"application/json", Body(route)}};
+      if (is_otlp) content["application/x-protobuf"] = object();
+      operation["requestBody"] = {
+          {"required", true},
+          {"description", absl::StrCat(std::string(route.rest->ingest() ? kIngestBody : kBody),
+                                       std::string(is_otlp ? kOtlpBody : ""))},
+          {"content", std::move(content)}};
     }
     ASSIGN_OR_RETURN(operation["responses"], responses_.Of(route));
     return operation;

@@ -9,7 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/macros.h"
-#include "gateway/problem.h"
 
 namespace verdict::gateway {
 namespace {
@@ -24,6 +23,11 @@ const std::set<Reason>& ReasonsOfAnyPath() {
   static const std::set<Reason> reasons = {v1::REASON_BAD_REQUEST, v1::REASON_REQUEST_TIMEOUT,
                                            v1::REASON_URI_TOO_LONG, v1::REASON_HEADERS_TOO_LARGE};
   return reasons;
+}
+
+// Of those, what is refused then and not later, too.
+bool IsOfHeadAlone(Reason reason) {
+  return reason == v1::REASON_URI_TOO_LONG || reason == v1::REASON_HEADERS_TOO_LARGE;
 }
 
 // The reasons for which a route refuses: those that follow from its rules, and those that the contract names.
@@ -58,11 +62,17 @@ absl::StatusOr<std::set<Reason>> ReasonsOf(const Route& route) {
   return reasons;
 }
 
-// How a reason's problem document looks; what the gateway itself would answer.
-value ProblemExample(Reason reason) {
+// How an error of the reason looks; what the gateway itself would answer.
+value ErrorExample(Reason reason, ErrorFormat format) {
   const Response response =
-      ProblemResponse(MakeError(reason, RuleOf(reason).example()), "0190a0f1c5d87c3e8d0f4b6a7e9c2d11");
+      ErrorResponse(MakeError(reason, RuleOf(reason).example()), "0190a0f1c5d87c3e8d0f4b6a7e9c2d11", format);
   return boost::json::parse(response.body);
+}
+
+array Codes(const std::set<Reason>& reasons) {
+  array codes;
+  for (const Reason reason : reasons) codes.emplace_back(ReasonName(reason));
+  return codes;
 }
 
 std::string_view MediaType(const Route& route) {
@@ -145,6 +155,23 @@ object ResponseSet::ProblemSchema() {
       {"required", {"type", "title", "status", "detail", "instance", "code", "errors", "success", "error"}}};
 }
 
+object ResponseSet::StatusSchema() {
+  const object text{{"type", "string"}};
+  const object detail{{"type", "object"},
+                      {"description",
+                       "Of the type that `@type` names: a google.rpc.ErrorInfo, whose `reason` is "
+                       "the stable code, and what else there is to say."},
+                      {"properties", {{"@type", text}, {"reason", text}, {"domain", text}}},
+                      {"required", {"@type"}}};
+  return {{"type", "object"},
+          {"description", "A google.rpc.Status, which errors are in OTLP."},
+          {"properties",
+           {{"code", {{"type", "integer"}, {"description", "A google.rpc.Code."}}},
+            {"message", text},
+            {"details", {{"type", "array"}, {"items", detail}}}}},
+          {"required", {"code", "message", "details"}}};
+}
+
 object ResponseSet::AnswerSchema(const Route& route) const {
   if (route.answers_lines()) return schemas_.Ref(*route.items->message, SchemaUse::kAnswer);
   return route.response_body ? schemas_.OfField(*route.response_body, SchemaUse::kAnswer)
@@ -172,6 +199,7 @@ object ResponseSet::Content(const Route& route) const {
       examples[other->method->name()] = other_example;
     }
   }
+  if (route.rest->otlp()) content["application/x-protobuf"] = object();
   content[MediaType(route)] = {{"schema", std::move(schema)}, {"examples", std::move(examples)}};
   return content;
 }
@@ -209,34 +237,33 @@ absl::StatusOr<object> ResponseSet::Of(const Route& route) {
         {"description", "The caller has this state already: `If-None-Match` names it."},
         {"headers", {{"X-Request-Id", HeaderRef("X-Request-Id")}, {"ETag", HeaderRef("ETag")}}}};
   }
-  AddFailures(reasons, responses);
+  AddFailures(reasons, route.rest->otlp(), responses);
   return responses;
 }
 
-void ResponseSet::AddFailuresOfAnyPath(object& responses) { AddFailures(ReasonsOfAnyPath(), responses); }
+void ResponseSet::AddFailuresOfAnyPath(object& responses) {
+  AddFailures(ReasonsOfAnyPath(), /*is_otlp=*/false, responses);
+}
 
-void ResponseSet::AddFailures(const std::set<Reason>& reasons, object& responses) {
+void ResponseSet::AddFailures(const std::set<Reason>& reasons, bool is_otlp, object& responses) {
   std::map<int, std::set<Reason>> by_status;
   for (const Reason reason : reasons) by_status[RuleOf(reason).http_status()].insert(reason);
   for (const auto& [status, of_status] : by_status) {
-    responses[absl::StrCat(status)] = Failure(status, of_status);
+    responses[absl::StrCat(status)] = Failure(status, of_status, is_otlp);
   }
 }
 
-object ResponseSet::Failure(int status, const std::set<Reason>& reasons) {
+// Errors of OTLP are google.rpc.Status once the route is known, and problem documents before that.
+object ResponseSet::Failure(int status, const std::set<Reason>& reasons, bool is_otlp) {
   std::string description;
-  array codes;
-  object examples;
+  std::set<Reason> of_problems;
+  std::set<Reason> of_statuses;
   for (const Reason reason : reasons) {
     const auto& rule = RuleOf(reason);
-    const std::string_view name = ReasonName(reason);
-    absl::StrAppend(&description, description.empty() ? "" : "\n", "- `", std::string(name),
+    absl::StrAppend(&description, description.empty() ? "" : "\n", "- `", std::string(ReasonName(reason)),
                     "`: ", rule.title(), ". ", rule.remedy());
-    codes.emplace_back(name);
-    examples[name] = {{"$ref", absl::StrCat("#/components/examples/", std::string(name))}};
-    if (!problems_.contains(name)) {
-      problems_[name] = {{"summary", rule.title()}, {"value", ProblemExample(reason)}};
-    }
+    if (!is_otlp || ReasonsOfAnyPath().contains(reason)) of_problems.insert(reason);
+    if (is_otlp && !IsOfHeadAlone(reason)) of_statuses.insert(reason);
   }
   object headers;
   AddHeader(headers, "X-Request-Id");
@@ -246,14 +273,44 @@ object ResponseSet::Failure(int status, const std::set<Reason>& reasons) {
     AddHeader(headers, "RateLimit");
     AddHeader(headers, "RateLimit-Policy");
   }
+  object content;
+  if (!of_problems.empty()) content["application/problem+json"] = Problems(status, of_problems);
+  if (!of_statuses.empty()) {
+    content["application/json"] = Statuses(of_statuses);
+    content["application/x-protobuf"] = object();
+  }
+  return {{"description", description}, {"headers", std::move(headers)}, {"content", std::move(content)}};
+}
+
+// Of problem documents' media type.
+object ResponseSet::Problems(int status, const std::set<Reason>& reasons) {
   const object narrowed{
-      {"properties", {{"status", {{"const", status}}}, {"code", {{"enum", std::move(codes)}}}}}};
-  return {{"description", description},
-          {"headers", std::move(headers)},
-          {"content",
-           {{"application/problem+json",
-             {{"schema", {{"allOf", {{{"$ref", "#/components/schemas/Problem"}}, narrowed}}}},
-              {"examples", std::move(examples)}}}}}};
+      {"properties", {{"status", {{"const", status}}}, {"code", {{"enum", Codes(reasons)}}}}}};
+  return {{"schema", {{"allOf", {{{"$ref", "#/components/schemas/Problem"}}, narrowed}}}},
+          {"examples", Examples(reasons, ErrorFormat::kProblem)}};
+}
+
+// Of the media type of google.rpc.Status.
+object ResponseSet::Statuses(const std::set<Reason>& reasons) {
+  const object with_reason{{"properties", {{"reason", {{"enum", Codes(reasons)}}}}},
+                           {"required", {"reason"}}};
+  const object narrowed{{"properties", {{"details", {{"contains", with_reason}}}}}};
+  return {{"schema", {{"allOf", {{{"$ref", "#/components/schemas/Status"}}, narrowed}}}},
+          {"examples", Examples(reasons, ErrorFormat::kStatusJson)}};
+}
+
+object ResponseSet::Examples(const std::set<Reason>& reasons, ErrorFormat format) {
+  object examples;
+  for (const Reason reason : reasons) {
+    const std::string_view name = ReasonName(reason);
+    const std::string component =
+        absl::StrCat(format == ErrorFormat::kProblem ? "" : "STATUS_", std::string(name));
+    examples[name] = {{"$ref", absl::StrCat("#/components/examples/", component)}};
+    if (!errors_.contains(component)) {
+      errors_[component] = {{"summary", RuleOf(reason).title()}, {"value", ErrorExample(reason, format)}};
+    }
+  }
+  return examples;
 }
 
 }  // namespace verdict::gateway

@@ -10,6 +10,7 @@
 #include "gateway/contract_comments.h"
 #include "gateway/openapi_example.h"
 #include "gateway/openapi_schema.h"
+#include "gateway/problem.h"
 #include "gateway/route_table.h"
 
 namespace verdict::gateway {
@@ -26,26 +27,31 @@ class ResponseSet {
   // By status. INTERNAL when the contract names a reason that does not exist.
   absl::StatusOr<boost::json::object> Of(const Route& route);
 
-  // Adds, by status, what every path may answer that is read no further than its head.
+  // Adds, by status, what every path may answer that is read no further than its head: problem documents.
   void AddFailuresOfAnyPath(boost::json::object& responses);
 
-  // What the responses refer to: problem documents by their reasons, and headers.
-  const boost::json::object& problems() const { return problems_; }
+  // What the responses refer to: problem documents by their reasons (TOKEN_USED), google.rpc.Status likewise
+  // (STATUS_TOKEN_USED), and headers.
+  const boost::json::object& errors() const { return errors_; }
   static boost::json::object Headers();
   static boost::json::object ProblemSchema();
+  static boost::json::object StatusSchema();
 
  private:
   boost::json::object Success(const Route& route) const;
   boost::json::object Content(const Route& route) const;
   boost::json::object AnswerSchema(const Route& route) const;
   boost::json::value AnswerExample(const Route& route) const;
-  boost::json::object Failure(int status, const std::set<Reason>& reasons);
-  void AddFailures(const std::set<Reason>& reasons, boost::json::object& responses);
+  boost::json::object Failure(int status, const std::set<Reason>& reasons, bool is_otlp);
+  boost::json::object Problems(int status, const std::set<Reason>& reasons);
+  boost::json::object Statuses(const std::set<Reason>& reasons);
+  boost::json::object Examples(const std::set<Reason>& reasons, ErrorFormat format);
+  void AddFailures(const std::set<Reason>& reasons, bool is_otlp, boost::json::object& responses);
 
   const ContractComments& comments_;
   const ExampleSet& examples_;
   SchemaSet& schemas_;
-  boost::json::object problems_;
+  boost::json::object errors_;
 };
 
 }  // namespace verdict::gateway

@@ -9,8 +9,10 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "gateway/json_reader.h"
 
 namespace verdict::gateway {
@@ -70,6 +72,22 @@ object TimeSchema(const options::v1::FieldRule& rule, SchemaUse use) {
              {"description", "Seconds since 1970."}}}}};
 }
 
+// In OTLP's bodies numbers may be texts. Of those of the most digits some would be too large; no pattern says
+// which.
+object OtlpNumberSchema(object number, std::string_view pattern) {
+  return {{"oneOf", {std::move(number), {{"type", "string"}, {"pattern", pattern}}}}};
+}
+
+object OtlpInt64Schema(SchemaUse use) {
+  if (!IsBody(use)) return {{"type", "string"}, {"pattern", "^-?[0-9]{1,19}$"}};
+  return OtlpNumberSchema({{"type", "number"}}, "^-?(0|[1-9][0-9]{0,17})$");
+}
+
+object OtlpUint64Schema(SchemaUse use) {
+  if (!IsBody(use)) return {{"type", "string"}, {"pattern", "^[0-9]{1,20}$"}};
+  return OtlpNumberSchema({{"type", "number"}}, "^(0|[1-9][0-9]{0,18})$");
+}
+
 object TextSchema(const options::v1::FieldRule& rule) {
   object schema{{"type", "string"}};
   if (rule.uuid()) schema["format"] = "uuid";
@@ -91,12 +109,21 @@ bool IsSetByPath(const Route& route, const FieldPlan& field) {
 }
 
 bool IsAlwaysShown(const FieldPlan& field) {
+  if (field.style == JsonStyle::kOtlp) return false;
   return field.is_list() || (!field.is_map() && !field.field->has_presence() && field.kind != Kind::kEnum &&
                              field.kind != Kind::kJson);
 }
 
+std::string SchemaSet::NameOf(const google::protobuf::Descriptor& descriptor) {
+  if (names_.emplace(descriptor.name(), &descriptor).first->second == &descriptor) return descriptor.name();
+  const std::vector<std::string> package = absl::StrSplit(descriptor.file()->package(), '.');
+  std::string name = package[package.size() - 2] + descriptor.name();
+  name.front() = absl::ascii_toupper(static_cast<unsigned char>(name.front()));
+  return name;
+}
+
 object SchemaSet::Ref(const MessagePlan& message, SchemaUse use) {
-  std::string name = message.descriptor->name();
+  std::string name = NameOf(*message.descriptor);
   if (IsBody(use) && !absl::EndsWith(name, "Input")) name += "Input";
   if (!components_.contains(name)) {
     components_[name] = nullptr;  // a message may contain itself
@@ -124,6 +151,7 @@ object SchemaSet::EnumRef(const FieldPlan& field) {
 
 object SchemaSet::OfValue(const FieldPlan& field, SchemaUse use) {
   const auto& rule = *field.rule;
+  const bool is_otlp = field.style == JsonStyle::kOtlp;
   object schema;
   switch (field.kind) {
     case Kind::kBool:
@@ -135,20 +163,29 @@ object SchemaSet::OfValue(const FieldPlan& field, SchemaUse use) {
                 {"maximum", std::numeric_limits<int32_t>::max()}};
       break;
     case Kind::kInt64:
+      if (is_otlp) return OtlpInt64Schema(use);
       schema = {{"type", "integer"}, {"format", "int64"}};
       break;
-    case Kind::kUint32:
     case Kind::kUint64:
+      if (is_otlp) return OtlpUint64Schema(use);
+      [[fallthrough]];
+    case Kind::kUint32:
       schema = {{"type", "integer"}, {"minimum", 0}};
       break;
     case Kind::kDouble:
       schema = {{"type", "number"}, {"format", "double"}};
+      if (is_otlp) {
+        return OtlpNumberSchema(std::move(schema),
+                                "^(NaN|-?Infinity|-?(0|[1-9][0-9]{0,15})(\\.[0-9]{1,15})?)$");
+      }
       break;
+    case Kind::kHex:
+      return {{"type", "string"}};
     case Kind::kString:
       schema = TextSchema(rule);
       break;
     case Kind::kJson:
-      schema = {{"type", "object"}, {"additionalProperties", true}};
+      if (!rule.lenient()) schema = {{"type", "object"}, {"additionalProperties", true}};
       break;
     case Kind::kEnum:
       return EnumRef(field);
@@ -165,7 +202,8 @@ object SchemaSet::OfValue(const FieldPlan& field, SchemaUse use) {
 
 object SchemaSet::OfField(const FieldPlan& field, SchemaUse use) {
   const auto& rule = *field.rule;
-  const size_t items_max = rule.max_items() > 0 ? rule.max_items() : kJsonElementsMax;
+  const size_t elements_max = field.style == JsonStyle::kOtlp ? kOtlpElementsMax : kJsonElementsMax;
+  const size_t items_max = rule.max_items() > 0 ? rule.max_items() : elements_max;
   object schema;
   if (field.is_map()) {
     object values = OfValue(*field.map_value, use);

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 
 #include <boost/json/object.hpp>
 
@@ -18,7 +20,7 @@ enum class SchemaUse : std::uint8_t { kAnswer, kParameter, kStrictBody, kToleran
 SchemaUse UseOfBody(const Route& route);
 
 // Whether every message of an answer has the field: fields without presence stand in each, but for enums and
-// maps, which are left out when they have no value.
+// maps, which are left out when they have no value, and for OTLP's.
 bool IsAlwaysShown(const FieldPlan& field);
 
 // Whether the path of the route sets the field, so that its body has it not.
@@ -30,7 +32,7 @@ class SchemaSet {
   explicit SchemaSet(const ContractComments& comments) : comments_(comments) {}
 
   // A reference to the schema of the message. What bodies hold is named PersonInput, what answers show
-  // Person.
+  // Person; where two packages have a Person, the second is TokenPerson, after its package verdict.token.v1.
   boost::json::object Ref(const MessagePlan& message, SchemaUse use);
 
   // The schema of a field's values, with all that the contract says of them.
@@ -46,8 +48,10 @@ class SchemaSet {
   boost::json::object OfValue(const FieldPlan& field, SchemaUse use);
   boost::json::object OfMessage(const MessagePlan& message, SchemaUse use, const Route* body_of);
   boost::json::object EnumRef(const FieldPlan& field);
+  std::string NameOf(const google::protobuf::Descriptor& descriptor);
 
   const ContractComments& comments_;
+  std::map<std::string, const google::protobuf::Descriptor*> names_;
   boost::json::object components_;
 };
 

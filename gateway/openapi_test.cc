@@ -137,7 +137,7 @@ void CheckExamples(const value& media, size_t count) {
 
 TEST_CASE("every RPC with a route is an operation of the document, with all that its caller needs") {
   const RouteTable routes = ContractRoutes();
-  REQUIRE(routes.routes().size() == 26);
+  REQUIRE(routes.routes().size() == 38);
   std::set<const Route*> alternatives;
   for (const Route* route : routes.routes()) alternatives.insert(route->alternative.get());
   REQUIRE(alternatives.size() == 3);  // two, and none
@@ -198,7 +198,7 @@ TEST_CASE("every field of a body is documented, with its limits and an example")
     if (route->takes_array()) CheckLimits(*route->body_field, schema);
     ++count;
   }
-  CHECK(count == 8);
+  CHECK(count == 12);
 }
 
 TEST_CASE("every answer is documented: its fields, headers and example, and every reason to refuse") {
@@ -236,11 +236,15 @@ TEST_CASE("every answer is documented: its fields, headers and example, and ever
       INFO(name);
       errors::v1::Reason reason;
       REQUIRE(errors::v1::Reason_Parse("REASON_" + name, &reason));
-      const value& problem = responses.at(std::to_string(RuleOf(reason).http_status()))
-                                 .at("content")
-                                 .at("application/problem+json");
-      CHECK(Has(problem.at("schema").at("allOf").as_array()[1].at("properties").at("code").at("enum"), name));
-      CHECK(problem.at("examples").as_object().contains(name));
+      const bool is_otlp = route->rest->otlp();
+      const value& error = responses.at(std::to_string(RuleOf(reason).http_status()))
+                               .at("content")
+                               .at(is_otlp ? "application/json" : "application/problem+json");
+      const value& narrowed = error.at("schema").at("allOf").at(1);
+      const char* names =
+          is_otlp ? "/properties/details/contains/properties/reason/enum" : "/properties/code/enum";
+      CHECK(Has(narrowed.at_pointer(names), name));
+      CHECK(error.at("examples").as_object().contains(name));
     }
   }
 }
@@ -352,6 +356,71 @@ TEST_CASE("a body may be an array, and either where two RPCs share a route") {
 
   CHECK(At("/paths/~1signals~1projects~1{project_id}~1automations~1{automation_id}/patch/operationId") ==
         "UpdateJudge");
+}
+
+TEST_CASE("OTLP is documented in both its encodings, and its errors in both of theirs") {
+  const std::string post = "/paths/~1v1~1traces/post";
+  const auto& content = At(post + "/requestBody/content").as_object();
+  REQUIRE(content.size() == 2);
+  CHECK(content.at("application/x-protobuf") == object());
+  const auto& schema = content.at("application/json").at("schema");
+  CHECK(schema.at("additionalProperties") == true);
+  CHECK(schema.at("properties").at("resourceSpans").at("items").at("$ref") ==
+        "#/components/schemas/ResourceSpansInput");
+  CHECK(content.at("application/json").at("examples").at("Export").at("value").as_object().size() == 1);
+
+  // Three packages have a Span.
+  const auto& span = At("/components/schemas/TraceSpanInput/properties");
+  CHECK(span.at("traceId").at("type") == boost::json::array({"string", "null"}));
+  const auto& time = span.at("startTimeUnixNano").at("oneOf").as_array();
+  REQUIRE(time.size() == 3);
+  CHECK(time[0].at("type") == "number");  // one that is none of 64 bits is absent
+  CHECK(time[1].at("pattern") == "^(0|[1-9][0-9]{0,18})$");
+  CHECK(time[2].at("type") == "null");
+  CHECK(At("/components/schemas/SpanInput/properties").as_object().contains("started_at"));
+  CHECK(At("/components/schemas/AggregatorSpan/properties").as_object().contains("project_id"));
+  const auto& value_of = At("/components/schemas/AnyValueInput/properties").as_object();
+  CHECK(value_of.at("doubleValue").at("oneOf").at(1).at("type") == "string");
+  CHECK(value_of.at("intValue").at("oneOf").at(0).at("type") == "number");
+
+  const auto& answer = At(post + "/responses/200/content").as_object();
+  REQUIRE(answer.size() == 2);
+  const auto& success = At("/components/schemas/ExportTracePartialSuccess");
+  CHECK(success.at("properties").at("rejectedSpans").at("type") == "string");
+  CHECK_FALSE(success.as_object().contains("required"));
+  CHECK_FALSE(boost::json::serialize(answer.at("application/json").at("examples")).empty());
+
+  const auto types = [&](const char* status) {
+    std::set<std::string> names;
+    for (const auto& type : At(post + "/responses/" + status + "/content").as_object())
+      names.emplace(type.key());
+    return names;
+  };
+  using Names = std::set<std::string>;
+  for (const char* status : {"401", "403", "413", "415", "429", "500", "503", "504"}) {
+    CHECK(types(status) == Names{"application/json", "application/x-protobuf"});
+  }
+  for (const char* status : {"400", "408"}) {  // also before the route is known
+    CHECK(types(status) == Names{"application/json", "application/x-protobuf", "application/problem+json"});
+  }
+  for (const char* status : {"414", "431"}) CHECK(types(status) == Names{"application/problem+json"});
+  const auto& status = At("/components/examples/STATUS_UNAUTHENTICATED/value");
+  CHECK(status.at("code") == 16);
+  CHECK(status.at("details").at(0).at("@type") == "type.googleapis.com/google.rpc.ErrorInfo");
+  CHECK(status.at("details").at(0).at("reason") == "UNAUTHENTICATED");
+  CHECK(At(post + "/responses/401/headers").as_object().contains("WWW-Authenticate"));
+  CHECK(At(post + "/responses/429/headers").as_object().contains("RateLimit"));
+}
+
+TEST_CASE("an answer that is streamed may be an array, and a path may end in a verb") {
+  for (const char* path : {"/paths/~1spans", "/paths/~1traces", "/paths/~1sessions"}) {
+    const auto& schema = At(std::string(path) + "/get/responses/200/content/application~1json/schema");
+    CHECK(schema.at("type") == "array");
+    CHECK_FALSE(schema.as_object().contains("maxItems"));
+  }
+  const std::string pin = "/paths/~1projects~1{project_id}~1prompts~1{slug}~1tags~1{tag}:pin/post";
+  CHECK(At(pin + "/operationId") == "PinPromptTag");
+  CHECK(At(pin + "/parameters/2/name") == "tag");
 }
 
 TEST_CASE("an answer may be lines where two RPCs share a route") {

@@ -7,11 +7,14 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <google/protobuf/util/json_util.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/status/error.h"
+#include "common/status/grpc_status.h"
+#include "google/rpc/status.pb.h"
 
 namespace verdict::gateway {
 namespace {
@@ -29,21 +32,15 @@ std::string RetryAfter(const ErrorDetails& details) {
   return absl::StrCat(std::max<std::chrono::seconds::rep>(delay.count(), 1));
 }
 
-}  // namespace
-
-Response ProblemResponse(const absl::Status& error, std::string_view request_id) {
-  const absl::Status status = StripInternal(error);
-  const Reason reason = ReasonOf(status);
+std::string ProblemDocument(Reason reason, std::string_view detail, const ErrorDetails& details,
+                            std::string_view request_id) {
   const errors::v1::ReasonRule& rule = RuleOf(reason);
-  const ErrorDetails details = DetailsOf(status);
   const std::string_view code = ReasonName(reason);
-  const std::string_view detail(status.message().data(), status.message().size());
-
   boost::json::array violations;
   for (const FieldViolation& violation : details.violations) {
     violations.push_back(boost::json::object{{"field", violation.field}, {"message", violation.message}});
   }
-  const boost::json::object document{
+  return boost::json::serialize(boost::json::object{
       {"type", TypeOf(code)},
       {"title", rule.title()},
       {"status", rule.http_status()},
@@ -53,10 +50,35 @@ Response ProblemResponse(const absl::Status& error, std::string_view request_id)
       {"errors", std::move(violations)},
       {"success", false},
       {"error", {{"code", code}, {"message", detail}, {"requestId", request_id}}},
-  };
+  });
+}
 
-  Response response{.status = rule.http_status(), .body = boost::json::serialize(document), .reason = reason};
-  response.AddField("Content-Type", "application/problem+json");
+// Protobuf's own JSON: of the error, not of what a stranger sent.
+std::string StatusAsJson(const std::string& bytes) {
+  google::rpc::Status status;
+  status.ParseFromString(bytes);
+  std::string json;
+  return google::protobuf::util::MessageToJsonString(status, &json).ok() ? json : "{}";
+}
+
+}  // namespace
+
+Response ErrorResponse(const absl::Status& error, std::string_view request_id, ErrorFormat format) {
+  const absl::Status status = StripInternal(error);
+  const Reason reason = ReasonOf(status);
+  const ErrorDetails details = DetailsOf(status);
+  const std::string_view message(status.message().data(), status.message().size());
+  Response response{.status = RuleOf(reason).http_status(), .reason = reason};
+  if (format == ErrorFormat::kProblem) {
+    response.body = ProblemDocument(reason, message, details, request_id);
+    response.AddField("Content-Type", "application/problem+json");
+  } else {
+    const bool is_json = format == ErrorFormat::kStatusJson;
+    // Made anew: with its reason, whoever's it was, and with nothing that has no JSON.
+    const std::string bytes = ToGrpc(MakeError(reason, message, details)).error_details();
+    response.body = is_json ? StatusAsJson(bytes) : bytes;
+    response.AddField("Content-Type", is_json ? "application/json" : "application/x-protobuf");
+  }
   if (response.status == 401) response.AddField("WWW-Authenticate", "Bearer");
   if (response.status == 429 || response.status == 503) response.AddField("Retry-After", RetryAfter(details));
   return response;

@@ -32,11 +32,21 @@ Segments SegmentsOf(std::string_view path) {
 
 bool IsVariable(const std::string& segment) { return segment.starts_with('{'); }
 
+// ":pin" of "{tag}:pin".
+std::string VerbOf(const std::string& segment) {
+  return IsVariable(segment) ? segment.substr(segment.find('}') + 1) : "";
+}
+
 bool Matches(const Segments& pattern, const Segments& path) {
   return std::ranges::equal(pattern, path, [](const std::string& wanted, const std::string& segment) {
-    return IsVariable(wanted) ? !segment.empty() && segment != "." && segment != ".." : wanted == segment;
+    if (!IsVariable(wanted)) return wanted == segment;
+    const std::string verb = VerbOf(wanted);
+    return segment.size() > verb.size() && segment.ends_with(verb) && segment != "." && segment != "..";
   });
 }
+
+// How soon a segment of a template is tried.
+int RankOf(const std::string& segment) { return !IsVariable(segment) ? 0 : VerbOf(segment).empty() ? 2 : 1; }
 
 // Of all templates, the one whose literals stand in front; "" when none matches.
 std::string TemplateOf(const RouteTable& routes, std::string_view path) {
@@ -48,7 +58,7 @@ std::string TemplateOf(const RouteTable& routes, std::string_view path) {
     const auto is_better = [&] {
       const Segments known = SegmentsOf(best);
       for (size_t i = 0; i < pattern.size(); ++i) {
-        if (IsVariable(pattern[i]) != IsVariable(known[i])) return IsVariable(known[i]);
+        if (RankOf(pattern[i]) != RankOf(known[i])) return RankOf(pattern[i]) < RankOf(known[i]);
       }
       return false;
     };
@@ -60,7 +70,7 @@ std::string TemplateOf(const RouteTable& routes, std::string_view path) {
 // Templates of one path differ in the names of their variables only.
 bool IsSameShape(const std::string& a, const std::string& b) {
   return std::ranges::equal(SegmentsOf(a), SegmentsOf(b), [](const auto& one, const auto& other) {
-    return one == other || (IsVariable(one) && IsVariable(other));
+    return one == other || (IsVariable(one) && IsVariable(other) && VerbOf(one) == VerbOf(other));
   });
 }
 
@@ -82,7 +92,8 @@ std::string WithVariablesEncoded(const Match& match, std::string_view path) {
   const Segments pattern = SegmentsOf(match.route->path_template);
   size_t variable = 0;
   for (size_t i = 0; i < segments.size(); ++i) {
-    if (IsVariable(pattern[i])) segments[i] = PercentEncoded(match.variables[variable++]);
+    if (!IsVariable(pattern[i])) continue;
+    segments[i] = PercentEncoded(match.variables[variable++]) + VerbOf(pattern[i]);
   }
   return absl::StrJoin(segments, "/");
 }
@@ -127,7 +138,8 @@ std::vector<std::string> RouteSeeds() {
       for (const FieldPlan& field : route->request_plan->fields) query.append(field.name).append("=1&");
       seeds.push_back(std::string(route->verb) + "\n" + path + "\n" + query);
       if (path.find('{') == std::string::npos) continue;
-      for (const char* segment : {"a%2Fb", "a", ".", "..", "%2E", "%00", "%FF", "%", "%4", "a+%C3%A9", ""}) {
+      for (const char* segment : {"a%2Fb", "a", ".", "..", "%2E", "%00", "%FF", "%", "%4", "a+%C3%A9", "",
+                                  "a:pin", ":", "a%3Apin", ".:pin", "a:b:pin"}) {
         std::string target = path;
         for (size_t at = target.find('{'); at != std::string::npos; at = target.find('{')) {
           target.replace(at, target.find('}') - at + 1, segment);

@@ -38,6 +38,11 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
   }
 }
 
+// Whether the text can stand in a path as it is.
+bool IsLiteral(std::string_view text) {
+  return !text.empty() && text.find_first_of("/{}*:%") == std::string_view::npos;
+}
+
 std::pair<std::string_view, const std::string*> VerbAndTemplate(const HttpRule& rule) {
   switch (rule.pattern_case()) {
     case HttpRule::kGet:
@@ -55,6 +60,14 @@ std::pair<std::string_view, const std::string*> VerbAndTemplate(const HttpRule& 
   }
 }
 
+// Protobuf's bytes pass through as they are, so that nothing else of a request can go into the message.
+bool IsServableOtlp(const Route& route, const HttpRule& rule) {
+  const bool takes_message = rule.body() == "*" && route.path_template.find('{') == std::string::npos;
+  const bool answers_message = route.response_body == nullptr && !route.method->server_streaming();
+  return takes_message && answers_message && route.rest->ignore_unknown_fields() &&
+         route.rest->ignore_unknown_query();
+}
+
 // Fills what stands in the contract but for the path.
 absl::StatusOr<std::unique_ptr<Route>> MakeRoute(const MethodDescriptor& method, const HttpRule& rule,
                                                  JsonPlans& plans) {
@@ -70,8 +83,9 @@ absl::StatusOr<std::unique_ptr<Route>> MakeRoute(const MethodDescriptor& method,
   route->rest = &method.options().GetExtension(options::v1::rest);
   route->request = MessageFactory::generated_factory()->GetPrototype(method.input_type());
   route->response = MessageFactory::generated_factory()->GetPrototype(method.output_type());
-  ASSIGN_OR_RETURN(route->request_plan, plans.Make(*method.input_type()));
-  ASSIGN_OR_RETURN(route->response_plan, plans.Make(*method.output_type()));
+  const JsonStyle style = route->rest->otlp() ? JsonStyle::kOtlp : JsonStyle::kOurs;
+  ASSIGN_OR_RETURN(route->request_plan, plans.Make(*method.input_type(), style));
+  ASSIGN_OR_RETURN(route->response_plan, plans.Make(*method.output_type(), style));
   route->has_body = !rule.body().empty();
   if (route->has_body && rule.body() != "*") {
     route->body_field = route->request_plan->Find(rule.body());
@@ -93,9 +107,15 @@ absl::StatusOr<std::unique_ptr<Route>> MakeRoute(const MethodDescriptor& method,
     if (route->items == nullptr || !route->items->is_list()) {
       return Unservable(method, "neither stream_into nor ndjson names its list");
     }
+    if (route->response_body != nullptr && (route->answers_lines() || route->response_body != route->items)) {
+      return Unservable(method, "its response_body is not what it streams into");
+    }
     if (route->answers_lines() && route->items->kind != FieldPlan::Kind::kMessage) {
       return Unservable(method, "its lines would be no objects");
     }
+  }
+  if (route->rest->otlp() && !IsServableOtlp(*route, rule)) {
+    return Unservable(method, "OTLP's bodies are whole messages, and nothing else of a request is read");
   }
   return route;
 }
@@ -123,6 +143,7 @@ bool AreDistinct(const Route& a, const Route& b) {
 
 absl::Status AddToPath(std::unique_ptr<Route> route, PathRoutes& path) {
   path.cors = path.cors || route->rest->cors();
+  path.otlp = path.otlp || route->rest->otlp();
   const auto known =
       std::ranges::find(path.routes, route->verb, [](const auto& other) { return other->verb; });
   if (known == path.routes.end()) {
@@ -157,6 +178,7 @@ struct RouteTable::Node {
   std::map<std::string, std::unique_ptr<Node>, std::less<>> literals;
   std::unique_ptr<Node> variable;
   std::optional<PathRoutes> path;
+  std::map<std::string, PathRoutes, std::less<>> verbs;  // of a variable: what ends in ":verb" leads to
 };
 
 RouteTable::RouteTable() : root_(std::make_unique<Node>()) {}
@@ -186,7 +208,13 @@ absl::Status RouteTable::Add(const MethodDescriptor& method) {
   }
   Node* node = root_.get();
   std::set<FieldPath> bound;
-  for (const std::string_view segment : Split(std::string_view(route->path_template).substr(1), '/')) {
+  std::string_view path = std::string_view(route->path_template).substr(1);
+  std::string_view verb;
+  if (const size_t end = path.rfind("}:"); end != std::string_view::npos && IsLiteral(path.substr(end + 2))) {
+    verb = path.substr(end + 2);
+    path = path.substr(0, end + 1);
+  }
+  for (const std::string_view segment : Split(path, '/')) {
     std::unique_ptr<Node>* next = nullptr;
     if (segment.size() > 2 && segment.front() == '{' && segment.back() == '}') {
       const auto field = ResolvePath(*route->request_plan, segment.substr(1, segment.size() - 2));
@@ -196,7 +224,7 @@ absl::Status RouteTable::Add(const MethodDescriptor& method) {
       if (field->front() == route->body_field) return Unservable(method, "its path sets what its body is");
       route->variables.push_back(*field);
       next = &node->variable;
-    } else if (segment.empty() || segment.find_first_of("{}*:%") != std::string_view::npos) {
+    } else if (!IsLiteral(segment)) {
       return Unservable(method, "its path has a segment that is neither {field} nor plain text");
     } else {
       next = &node->literals[std::string(segment)];
@@ -205,9 +233,9 @@ absl::Status RouteTable::Add(const MethodDescriptor& method) {
     node = next->get();
   }
 
-  if (!node->path) node->path.emplace();
+  if (verb.empty() && !node->path) node->path.emplace();
   routes_.push_back(route.get());
-  return AddToPath(std::move(route), *node->path);
+  return AddToPath(std::move(route), verb.empty() ? *node->path : node->verbs[std::string(verb)]);
 }
 
 const PathRoutes* RouteTable::Search(const Node& node, std::string_view rest, Match& match) {
@@ -219,6 +247,14 @@ const PathRoutes* RouteTable::Search(const Node& node, std::string_view rest, Ma
     if (const PathRoutes* found = Search(*literal->second, rest, match); found != nullptr) return found;
   }
   if (!node.variable || segment.empty() || segment == "." || segment == "..") return nullptr;
+  if (const size_t colon = segment.rfind(':');
+      rest.empty() && colon != 0 && colon != std::string_view::npos) {
+    const auto verb = node.variable->verbs.find(segment.substr(colon + 1));
+    if (verb != node.variable->verbs.end()) {
+      match.variables.push_back(segment.substr(0, colon));
+      return &verb->second;
+    }
+  }
   match.variables.push_back(segment);
   const PathRoutes* found = Search(*node.variable, rest, match);
   if (found == nullptr) match.variables.pop_back();

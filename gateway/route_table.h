@@ -52,6 +52,7 @@ struct PathRoutes {
   std::vector<std::unique_ptr<Route>> routes = {};  // one per verb, and their alternatives
   std::string allow = {};                           // for the header Allow: "DELETE, GET, HEAD, POST"
   bool cors = false;                                // one of the routes answers browsers of other origins
+  bool otlp = false;                                // or answers as OTLP has it
 };
 
 // What a method and a path lead to. Views into the path that was searched for, which must outlive it.
@@ -70,7 +71,8 @@ struct Match {
   std::vector<std::unique_ptr<std::string>> decoded = {};   // owns those that had escapes
 };
 
-// Finds routes. Immutable, and safe to use from all threads.
+// Finds routes. Templates are those of google.api.http as far as segments go that are {field} or plain, and
+// the last one may be {field}:verb. Immutable, and safe to use from all threads.
 class RouteTable {
  public:
   // Collects the routes of the services' RPCs. INTERNAL, with a message for the developer, when the contract
@@ -86,7 +88,8 @@ class RouteTable {
 
   // Finds the route of a request. `raw_path` is the request target up to the query, undecoded: it is split at
   // '/' and each segment decoded by itself, so "%2F" is data. Nothing is normalised: a path with "//", with
-  // "." or ".." as a segment, or with a trailing slash has no route. HEAD finds GET's.
+  // "." or ".." as a segment, or with a trailing slash has no route. HEAD finds GET's. A literal
+  // wins over a variable, and a variable with a verb over one without.
   Match Find(std::string_view method, std::string_view raw_path) const;
 
   // All routes, in the order of the contract.

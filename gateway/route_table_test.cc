@@ -40,6 +40,10 @@ TEST_CASE("a request finds the RPC of its method and path") {
       {"POST", "/signals/projects/p/automations", "CreateJudge"},
       {"PATCH", "/signals/projects/p/automations/j", "UpdateJudge"},
       {"POST", "/signals/projects/p/prompts/q/judges/j/link", "LinkJudge"},
+      {"POST", "/v1/traces", "Export"},
+      {"GET", "/traces", "ListTraces"},
+      {"GET", "/spans", "ListSpans"},
+      {"POST", "/projects/p/prompts/s/tags/production:pin", "PinPromptTag"},
   };
   for (const Case& test : cases) {
     INFO(test.method << " " << test.path);
@@ -195,6 +199,36 @@ TEST_CASE("literal segments win over variables, and give way where they lead now
   CHECK(parts.variables[0] == "mine");
 }
 
+TEST_CASE("a verb behind the last variable is no part of it, as long as it is spelled as it is") {
+  const RouteTable contract = ContractRoutes();
+  const auto tag_of = [&](const char* segment) {
+    const std::string path = "/projects/p/prompts/s/tags/" + std::string(segment);
+    const Match match = contract.Find("POST", path);
+    return match.route ? std::string(match.variables.at(2)) : Reason(match.status);
+  };
+  CHECK(tag_of("production:pin") == "production");
+  CHECK(tag_of("a:pin:pin") == "a:pin");
+  CHECK(tag_of("a%3Apin:pin") == "a:pin");
+  CHECK(tag_of(".:pin") == ".");
+  for (const char* other : {"production", "production%3Apin", "production:", "production:PIN",
+                            "production:pin:", ":pin", "pin", "production:pin/", "production:%70in"}) {
+    INFO(other);
+    CHECK(tag_of(other) == "ROUTE_NOT_FOUND");
+  }
+  const Match put = contract.Find("PUT", "/projects/p/prompts/s/tags/production:pin");
+  CHECK(Reason(put.status) == "METHOD_NOT_ALLOWED");
+  CHECK(put.path->allow == "POST");
+
+  // Where the variable alone is a path, too, the verb decides.
+  const RouteTable routes = TestRoutes();
+  CHECK(NameOf(routes.Find("POST", "/things/mine:pin")) == "PinThing");
+  CHECK(Reason(routes.Find("GET", "/things/a:pin").status) == "METHOD_NOT_ALLOWED");
+  CHECK(routes.Find("GET", "/things/a%3Apin").variables[0] == "a:pin");
+  CHECK(routes.Find("GET", "/things/a:b").variables[0] == "a:b");
+  CHECK(routes.Find("GET", "/things/:pin").variables[0] == ":pin");
+  CHECK(NameOf(routes.Find("GET", "/things/a:pin/parts")) == "ListParts");
+}
+
 TEST_CASE("a path variable may set a field of an inner message") {
   const RouteTable routes = TestRoutes();
   const Match match = routes.Find("PATCH", "/nested/a/7");
@@ -245,6 +279,14 @@ TEST_CASE("a contract that cannot be served stops the gateway") {
       {"WithBodyOfMap", "neither * nor a message"},
       {"WithBodyInPath", "its path sets what its body is"},
       {"WithStreamedRequests", "requests cannot be streamed"},
+      {"WithVerbInside", "its path has a segment"},
+      {"WithVerbOfLiteral", "its path has a segment"},
+      {"WithEmptyVerb", "its path has a segment"},
+      {"WithVerbTwice", "its route is that of verdict.gateway.testing.WithVerbTwice.Get"},
+      {"WithOtherResponseBody", "its response_body is not what it streams into"},
+      {"WithOtlpInPath", "OTLP's bodies are whole messages"},
+      {"WithOtlpAndQuery", "OTLP's bodies are whole messages"},
+      {"WithOtlpOfEnums", "HasEnum.colour: enum has no JSON form"},
       {"WithBytes", "HasBytes.data: bytes has no JSON form"},
       {"WithNumberedMap", "HasNumberedMap.words: message has no JSON form"},
   };

@@ -16,13 +16,13 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "common/gzip/gzip.h"
 #include "common/rpc/call_metadata.h"
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
 #include "common/status/macros.h"
 #include "gateway/credential.h"
 #include "gateway/errors.h"
-#include "gateway/gzip.h"
 #include "gateway/json_reader.h"
 #include "gateway/json_writer.h"
 
@@ -33,6 +33,7 @@ using google::protobuf::Message;
 
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kLines = "application/x-ndjson";
+constexpr std::string_view kProtobuf = "application/x-protobuf";
 constexpr std::size_t kEntityTagsMax = 1024;
 
 // A large body takes up to 0.2 s, and so many wait for at most some seconds. Two threads: their number bounds
@@ -54,10 +55,10 @@ bool IsTraceParent(std::string_view text) {
   return is_hex(3, 32) && is_hex(36, 16) && is_hex(53, 2) && !is_zero(3, 32) && !is_zero(36, 16);
 }
 
-// "application/json", also with `charset=utf-8`.
-bool IsJson(std::string_view content_type) {
+// Whether the media type is the one, also with `charset=utf-8`.
+bool IsType(std::string_view content_type, std::string_view type) {
   const std::vector<absl::string_view> parts = absl::StrSplit(View(content_type), ';');
-  return !parts.empty() && absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(parts.front()), View(kJson)) &&
+  return !parts.empty() && absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(parts.front()), View(type)) &&
          std::all_of(parts.begin() + 1, parts.end(), [](absl::string_view parameter) {
            parameter = absl::StripAsciiWhitespace(parameter);
            return !absl::StartsWithIgnoreCase(parameter, "charset=") ||
@@ -65,6 +66,18 @@ bool IsJson(std::string_view content_type) {
                   absl::EqualsIgnoreCase(parameter, "charset=\"utf-8\"");
          });
 }
+
+// How errors of the route look: OTLP's, also where there is no body, as the request's type has it.
+ErrorFormat ErrorFormatOf(const RequestHead& head, const Match& match) {
+  const bool is_otlp =
+      match.route != nullptr ? match.route->rest->otlp() : match.path != nullptr && match.path->otlp;
+  if (!is_otlp) return ErrorFormat::kProblem;
+  const bool is_protobuf = IsType(head.Field("Content-Type").value_or(""), kProtobuf);
+  return is_protobuf ? ErrorFormat::kStatusProtobuf : ErrorFormat::kStatusJson;
+}
+
+// Whether the request's body and its answer are protobuf.
+bool IsProtobuf(const Exchange& exchange) { return exchange.error_format() == ErrorFormat::kStatusProtobuf; }
 
 // Whether one of the header's fields Accept names the lines' media type, with whatever weight.
 bool AcceptsLines(const RequestHead& head) {
@@ -101,9 +114,13 @@ absl::Status CheckContent(const RequestHead& head, const Route& route) {
                      takes_gzip ? "The only Content-Encoding that this route takes is gzip."
                                 : "This route takes no Content-Encoding.");
   }
-  if (const auto type = head.Field("Content-Type"); route.has_body && type && !IsJson(*type)) {
+  const bool takes_protobuf = route.rest->otlp();
+  if (const auto type = head.Field("Content-Type");
+      route.has_body && type && !IsType(*type, kJson) && !(takes_protobuf && IsType(*type, kProtobuf))) {
     return MakeError(errors::v1::REASON_UNSUPPORTED_MEDIA_TYPE,
-                     "This route takes application/json, in UTF-8.");
+                     takes_protobuf
+                         ? "This route takes application/x-protobuf, and application/json in UTF-8."
+                         : "This route takes application/json, in UTF-8.");
   }
   return absl::OkStatus();
 }
@@ -174,6 +191,13 @@ grpc::ByteBuffer Serialize(const Message& message) {
   return bytes;
 }
 
+// The message's bytes as they are.
+absl::StatusOr<std::string> BytesOf(const grpc::ByteBuffer& message) {
+  grpc::Slice bytes;
+  if (!message.DumpToSingleSlice(&bytes).ok()) return InternalError("The service's answer has no bytes.");
+  return std::string(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+}
+
 absl::Status Parse(grpc::ByteBuffer& bytes, Message& message) {
   grpc::ProtoBufferReader reader(&bytes);
   if (message.ParseFromZeroCopyStream(&reader)) return absl::OkStatus();
@@ -192,7 +216,7 @@ absl::Status MethodNotAllowed(std::string_view method) {
                    absl::StrCat("This path does not take ", std::string(method), "."));
 }
 
-Response JsonResponse(std::string body, int status = 200, std::string_view type = kJson) {
+Response ContentResponse(std::string body, int status = 200, std::string_view type = kJson) {
   Response response{.status = status, .body = std::move(body)};
   response.AddField("Content-Type", type);
   return response;
@@ -217,13 +241,13 @@ Awaitable<bool> Transcoder::HandleOperations(Exchange& exchange) const {
   const RequestHead& head = exchange.head();
   Response response;
   if (head.path == "/healthz") {
-    response = JsonResponse(R"({"alive":true})");
+    response = ContentResponse(R"({"alive":true})");
   } else if (head.path == "/readyz") {
     const bool ready = backends_.ready();
-    response = JsonResponse(backends_.StatesAsJson(), ready ? 200 : 503);
+    response = ContentResponse(backends_.StatesAsJson(), ready ? 200 : 503);
     if (!ready) response.AddField("Retry-After", "1");
   } else if (head.path == "/openapi.json") {
-    response = JsonResponse("");
+    response = ContentResponse("");
     response.lasting_body = openapi_;
   } else {
     co_return false;
@@ -246,6 +270,7 @@ Awaitable<void> Transcoder::Handle(Exchange& exchange) {
     co_return co_await exchange.SendProblem(MethodNotAllowed(head.method));
   }
   Match match = routes_.Find(head.method, head.path);
+  exchange.set_error_format(ErrorFormatOf(head, match));
   if (match.path != nullptr && match.path->cors) {
     for (const auto& [name, value] : cors_.AnswerFields(head.Field("Origin"))) exchange.AddField(name, value);
     if (head.method == "OPTIONS") {
@@ -297,6 +322,17 @@ absl::StatusOr<grpc::ByteBuffer> Transcoder::MakeMessage(Exchange& exchange, Mat
     ASSIGN_OR_RETURN(body, Gunzip(body, limits_.inflated_body_bytes));
     RETURN_IF_ERROR(exchange.HoldBytes(BodyOf(*match.route), body.size()));
   }
+  if (IsProtobuf(exchange)) {  // the service's to read
+    // It would inflate what is gzip still, past the limits here. No message begins like that.
+    constexpr char kGzipBegin = '\x1f';
+    if (body.starts_with(kGzipBegin)) {
+      return BadBody(
+          "The body is no protobuf; if it is gzip, Content-Encoding must say so, and once is enough.");
+    }
+    const grpc::Slice bytes(body.data(), body.size());
+    return grpc::ByteBuffer(&bytes, 1);
+  }
+  if (match.route->rest->otlp()) ReplaceLoneSurrogates(body);
   const Route* other = match.route->alternative.get();
   if (other != nullptr && other->takes_array() && IsArray(body)) match.route = other;
   google::protobuf::Arena arena;
@@ -360,13 +396,18 @@ Awaitable<void> Transcoder::CallUnary(Exchange& exchange, const Route& route, co
       co_return co_await exchange.SendProblem(held);
     }
   }
+  if (IsProtobuf(exchange)) {
+    auto answer = BytesOf(bytes);
+    if (!answer.ok()) co_return co_await exchange.SendProblem(answer.status());
+    co_return co_await exchange.Send(ContentResponse(*std::move(answer), 200, kProtobuf));
+  }
   google::protobuf::Arena arena;
   Message& response = *route.response->New(&arena);
   if (absl::Status parsed = Parse(bytes, response); !parsed.ok())
     co_return co_await exchange.SendProblem(parsed);
   std::string json;
   AppendResponse(route, response, json);
-  co_await exchange.Send(JsonResponse(std::move(json)));
+  co_await exchange.Send(ContentResponse(std::move(json)));
 }
 
 // Reads one message ahead of what it writes: only the second one tells that the answer is a stream, and only
@@ -395,7 +436,7 @@ Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route,
     if (messages == 2) {
       AddFieldsOfMetadata(context.GetServerInitialMetadata(), exchange);
       streaming = true;
-      open = co_await exchange.StartStream(JsonResponse("", 200, type));
+      open = co_await exchange.StartStream(ContentResponse("", 200, type));
       // Who asks for the head alone has all of it; what it would stand for need not be read.
       if (open && exchange.head().method == "HEAD") {
         context.TryCancel();
@@ -429,7 +470,7 @@ Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route,
     co_return co_await exchange.SendProblem(InternalError("The service's stream has no message."));
   }
   stream.Finish(json);
-  co_await exchange.Send(JsonResponse(std::move(json), 200, type));
+  co_await exchange.Send(ContentResponse(std::move(json), 200, type));
 }
 
 }  // namespace verdict::gateway

@@ -7,10 +7,10 @@
 #include <catch2/catch.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/gzip/test_gzip.h"
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
 #include "gateway/testing/gateway.h"
-#include "gateway/testing/gzip.h"
 #include "tests/support/await.h"
 
 // Bodies that are arrays, compressed, or one of two kinds.

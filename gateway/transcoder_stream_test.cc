@@ -81,6 +81,34 @@ TEST_CASE("a stream of many messages is one JSON document in chunks") {
   }
 }
 
+TEST_CASE("a stream may be one JSON array, in chunks, and empty") {
+  TestGateway gateway;
+  const std::string request = Request("GET", "/spans?limit=7&tags.kind=x", kKey);
+  gateway.backend.list_spans = [](const ListSpansRequest& list, auto& writer) {
+    CHECK(list.limit() == 7);
+    writer.Write(ListSpansResponse());
+    return grpc::Status::OK;
+  };
+  const auto empty = gateway.Exchange(request);
+  CHECK(empty.status == 200);
+  CHECK(empty.Header("content-type") == "application/json");
+  CHECK(empty.body == "[]");
+
+  constexpr int kMessages = 200;
+  gateway.backend.list_spans = [](const ListSpansRequest&, auto& writer) {
+    ListSpansResponse message;
+    for (int i = 0; i < 100; ++i) message.add_spans()->set_id(absl::StrCat("span-", i));
+    for (int i = 0; i < kMessages; ++i) writer.Write(message);
+    return grpc::Status::OK;
+  };
+  const auto response = gateway.Exchange(request);
+  CHECK(response.Header("transfer-encoding") == "chunked");
+  REQUIRE(response.complete);
+  const auto spans = boost::json::parse(response.body).as_array();
+  REQUIRE(spans.size() == kMessages * 100);
+  CHECK(spans[101].at("id") == "span-1");
+}
+
 TEST_CASE("a stream that fails is a problem before its first byte, and cut after it") {
   TestGateway gateway;
   std::atomic<int> messages = 0;

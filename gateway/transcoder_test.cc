@@ -261,7 +261,7 @@ TEST_CASE("readiness comes once every backend has served, and stays") {
 TEST_CASE("a gateway whose backends never served is alive and not ready") {
   TestGateway gateway;
   metrics::Registry registry;
-  const Backends backends({{.name = "token", .package = "p", .address = "127.0.0.1:1"}}, registry, 1ms);
+  const Backends backends({{.name = "token", .packages = {"p"}, .address = "127.0.0.1:1"}}, registry, 1ms);
   while (backends.StatesAsJson().find("unreachable") == std::string::npos)
     absl::SleepFor(absl::Milliseconds(1));
   CHECK_FALSE(backends.ready());

@@ -15,7 +15,9 @@
 #include "gateway/json_writer.h"
 #include "gateway/route_table.h"
 #include "gateway/testing/codec_test.pb.h"
+#include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
 #include "verdict/aggregator/v1/aggregator_service.pb.h"
+#include "verdict/aggregator/v1/topology_service.pb.h"
 #include "verdict/feedback/v1/evaluation_service.pb.h"
 #include "verdict/feedback/v1/feedback_service.pb.h"
 #include "verdict/feedback/v1/judge_service.pb.h"
@@ -58,9 +60,17 @@ inline RouteTable ContractRoutes() {
       feedback::v1::Span::descriptor()->file()->service(0),
       feedback::v1::Judge::descriptor()->file()->service(0),
       feedback::v1::EvaluationInput::descriptor()->file()->service(0),
+      opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest::descriptor()->file()->service(0),
       aggregator::v1::FeedbackItem::descriptor()->file()->service(0),
+      aggregator::v1::Trace::descriptor()->file()->service(0),
   };
   return *RouteTable::Build(services);
+}
+
+// Which JSON the messages of the type have.
+inline JsonStyle StyleOf(const google::protobuf::Descriptor& type) {
+  const bool is_otlp = std::string_view(type.file()->package()).starts_with("opentelemetry.");
+  return is_otlp ? JsonStyle::kOtlp : JsonStyle::kOurs;
 }
 
 // Adds the type, and every type that its fields have, to those that are not there yet.

@@ -26,8 +26,10 @@ RouteTable Routes() {
   const std::array services = {MintTokenRequest::descriptor()->file()->service(0),
                                RedeemTokenRequest::descriptor()->file()->service(0),
                                CreateSpansRequest::descriptor()->file()->service(0),
+                               ExportTraceServiceRequest::descriptor()->file()->service(0),
                                RecordEvaluationRequest::descriptor()->file()->service(0),
-                               GetEntityFeedbackRequest::descriptor()->file()->service(0)};
+                               GetEntityFeedbackRequest::descriptor()->file()->service(0),
+                               ListSpansRequest::descriptor()->file()->service(0)};
   auto routes = RouteTable::Build(services);
   REQUIRE(routes.ok());
   return *std::move(routes);
@@ -48,7 +50,8 @@ TestBackend::TestBackend()
       record([](const RecordEvaluationRequest& request, RecordEvaluationResponse& response) {
         response.mutable_evaluation()->set_span_id(request.evaluation().span_id());
         return grpc::Status::OK;
-      }) {
+      }),
+      export_traces([](auto&, auto&, auto&) { return grpc::Status::OK; }) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   int port = 0;
@@ -58,7 +61,9 @@ TestBackend::TestBackend()
   builder.RegisterService(static_cast<feedback::v1::FeedbackService::Service*>(this));
   builder.RegisterService(static_cast<feedback::v1::SpanService::Service*>(this));
   builder.RegisterService(static_cast<feedback::v1::EvaluationService::Service*>(this));
+  builder.RegisterService(static_cast<TraceService::Service*>(this));
   builder.RegisterService(static_cast<aggregator::v1::AggregatorService::Service*>(this));
+  builder.RegisterService(static_cast<aggregator::v1::TopologyService::Service*>(this));
   server_ = builder.BuildAndStart();
   REQUIRE(server_ != nullptr);
   address_ = absl::StrCat("127.0.0.1:", port);
@@ -111,6 +116,17 @@ grpc::Status TestBackend::CreateSpans(grpc::ServerContext* context, const Create
   return grpc::Status::OK;
 }
 
+grpc::Status TestBackend::Export(grpc::ServerContext* context, const ExportTraceServiceRequest* request,
+                                 ExportTraceServiceResponse* response) {
+  metadata = MetadataOf(*context);
+  return export_traces(*context, *request, *response);
+}
+
+grpc::Status TestBackend::ListSpans(grpc::ServerContext*, const ListSpansRequest* request,
+                                    grpc::ServerWriter<ListSpansResponse>* writer) {
+  return list_spans(*request, *writer);
+}
+
 grpc::Status TestBackend::RecordEvaluation(grpc::ServerContext*, const RecordEvaluationRequest* request,
                                            RecordEvaluationResponse* response) {
   return record(*request, *response);
@@ -135,9 +151,11 @@ void TestAuthenticator::Authenticate(const auth::Credential& credential, auth::D
 
 TestGateway::TestGateway(const Options& options)
     : routes(Routes()),
-      backends({{.name = "token", .package = "verdict.token.v1", .address = backend.address()},
-                {.name = "feedback", .package = "verdict.feedback.v1", .address = backend.address()},
-                {.name = "aggregator", .package = "verdict.aggregator.v1", .address = backend.address()}},
+      backends({{.name = "token", .packages = {"verdict.token.v1"}, .address = backend.address()},
+                {.name = "feedback",
+                 .packages = {"verdict.feedback.v1", "opentelemetry.proto.collector.trace.v1"},
+                 .address = backend.address()},
+                {.name = "aggregator", .packages = {"verdict.aggregator.v1"}, .address = backend.address()}},
                registry, std::chrono::milliseconds(10)),
       transcoder(routes, backends, authenticator, *CorsPolicy::Parse(options.origins), options.openapi,
                  options.limits) {

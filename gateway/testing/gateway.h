@@ -17,7 +17,9 @@
 #include "gateway/route_table.h"
 #include "gateway/testing/http_client.h"
 #include "gateway/transcoder.h"
+#include "opentelemetry/proto/collector/trace/v1/trace_service.grpc.pb.h"
 #include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
+#include "verdict/aggregator/v1/topology_service.grpc.pb.h"
 #include "verdict/feedback/v1/evaluation_service.grpc.pb.h"
 #include "verdict/feedback/v1/feedback_service.grpc.pb.h"
 #include "verdict/feedback/v1/span_service.grpc.pb.h"
@@ -30,6 +32,8 @@ using aggregator::v1::ExportFeedbackRequest;
 using aggregator::v1::ExportFeedbackResponse;
 using aggregator::v1::GetEntityFeedbackRequest;
 using aggregator::v1::GetEntityFeedbackResponse;
+using aggregator::v1::ListSpansRequest;
+using aggregator::v1::ListSpansResponse;
 using feedback::v1::CreateSpansRequest;
 using feedback::v1::CreateSpansResponse;
 using feedback::v1::RecordEvaluationRequest;
@@ -38,6 +42,9 @@ using feedback::v1::RecordEvaluationsRequest;
 using feedback::v1::RecordEvaluationsResponse;
 using feedback::v1::RedeemTokenRequest;
 using feedback::v1::RedeemTokenResponse;
+using opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest;
+using opentelemetry::proto::collector::trace::v1::ExportTraceServiceResponse;
+using opentelemetry::proto::collector::trace::v1::TraceService;
 using token::v1::MintTokenRequest;
 using token::v1::MintTokenResponse;
 
@@ -46,7 +53,9 @@ class TestBackend final : public token::v1::TokenService::Service,
                           public feedback::v1::FeedbackService::Service,
                           public feedback::v1::SpanService::Service,
                           public feedback::v1::EvaluationService::Service,
-                          public aggregator::v1::AggregatorService::Service {
+                          public TraceService::Service,
+                          public aggregator::v1::AggregatorService::Service,
+                          public aggregator::v1::TopologyService::Service {
  public:
   TestBackend();
   ~TestBackend() override { Stop(); }
@@ -65,6 +74,10 @@ class TestBackend final : public token::v1::TokenService::Service,
                              grpc::ServerWriter<ExportFeedbackResponse>&)>
       export_feedback;
   std::function<grpc::Status(const RecordEvaluationRequest&, RecordEvaluationResponse&)> record;
+  std::function<grpc::Status(grpc::ServerContext&, const ExportTraceServiceRequest&,
+                             ExportTraceServiceResponse&)>
+      export_traces;
+  std::function<grpc::Status(const ListSpansRequest&, grpc::ServerWriter<ListSpansResponse>&)> list_spans;
   // What the latest call of any of them carried.
   std::map<std::string, std::string> metadata;
 
@@ -87,6 +100,10 @@ class TestBackend final : public token::v1::TokenService::Service,
                            CreateSpansResponse* response) override;
   grpc::Status RecordEvaluation(grpc::ServerContext* context, const RecordEvaluationRequest* request,
                                 RecordEvaluationResponse* response) override;
+  grpc::Status Export(grpc::ServerContext* context, const ExportTraceServiceRequest* request,
+                      ExportTraceServiceResponse* response) override;
+  grpc::Status ListSpans(grpc::ServerContext* context, const ListSpansRequest* request,
+                         grpc::ServerWriter<ListSpansResponse>* writer) override;
   // Answers the spans' ids as the evaluations'.
   grpc::Status RecordEvaluations(grpc::ServerContext* context, const RecordEvaluationsRequest* request,
                                  RecordEvaluationsResponse* response) override;

@@ -143,6 +143,8 @@ class Random {
         std::string text;
         if (field->options().GetExtension(options::v1::field).json()) {
           JsonObject(4, text);
+        } else if (field->type() == FieldDescriptor::TYPE_BYTES) {
+          for (int i = Below(20); i > 0; --i) text += static_cast<char>(Bits());
         } else {
           text = Text();
         }
