@@ -37,7 +37,7 @@ forbid_include 'only tests use what is for tests' '^(?!.*test)' '(tests/|catch2)
 # Headers of common/pg that show libpqxx count as libpqxx.
 pqxx=$(grep -lE '^#include <pqxx' common/pg/*.h 2>/dev/null | paste -sd '|')
 forbid_include 'libpqxx stays inside common/pg and the stores' \
-  '^(?!common/pg/|services/\w+/\w+_(store|test)\.cc$)' "pqxx${pqxx:+|$pqxx}"
+  '^(?!common/pg/|services/\w+/(\w+_(store|test)\.cc|store_\w+\.h)$)' "pqxx${pqxx:+|$pqxx}"
 forbid_include 'of a service, only its adapter and its main know gRPC' \
   '^services/\w+/(?!\w+_rpc(_test)?\.|main\.cc$)' '(grpcpp|grpc)/|verdict/.*\.grpc\.pb\.h'
 

@@ -21,9 +21,6 @@ Function* Library(const char* symbol) {
 
 extern "C" {
 
-// Here, and not in the environment, which tests take from the programs that they start.
-const char* __tsan_default_options() { return "ignore_noninstrumented_modules=1 halt_on_error=1"; }
-
 grpc_call_error grpc_call_start_batch(grpc_call* call, const grpc_op* ops, size_t count, void* tag,
                                       void* reserved) {
   static const auto library = Library<decltype(grpc_call_start_batch)>("grpc_call_start_batch");

@@ -130,6 +130,9 @@ Values Populate(const Stack& stack, const Tenant& tenant, const std::string& wor
   const json::value vote = Made(Post(
       stack, tenant, "/v1/prompts/support-bot/completions/s-1/feedback",
       absl::StrCat(R"({"thumbs_up":true,"reason":")", word, R"(","created_by":{"id":"u-)", word, R"("}})")));
+  const json::value version = Made(Post(stack, tenant, "/v1/tasks/support-bot/prompt/versions/ensure",
+                                        absl::StrCat(R"({"content":"As )", word, R"("})")));
+  Made(Post(stack, tenant, project + "/prompts/support-bot/tags/production:pin", R"({"version":1})"));
   const json::value minted =
       Made(Post(stack, tenant, "/api/v1/feedback/token",
                 R"({"resource_type":"span","resource_id":"s-1","subject":{"id":"u-1","name":"theirs"}})"));
@@ -150,6 +153,9 @@ Values Populate(const Stack& stack, const Tenant& tenant, const std::string& wor
           {"user_id", "u-" + word},
           {"prompt_slug", "support-bot"},
           {"slug", "support-bot"},
+          {"version_id", Text(version, "version_id")},
+          {"content_hash", Text(version, "content_hash")},
+          {"tag", "production"},
           {"name", "made"}};
 }
 
@@ -171,8 +177,9 @@ std::string Forged(std::string token) {
 // Everything that is stored of a project.
 std::string Dump(const Stack& stack, const std::string& project_id) {
   std::string dump;
-  for (const char* table : {"feedback", "feedback_history", "evaluation", "evaluation_history", "judge",
-                            "prompt", "span", "trace", "session", "redemption", "idempotency"}) {
+  for (const char* table :
+       {"feedback", "feedback_history", "evaluation", "evaluation_history", "judge", "prompt",
+        "prompt_version", "prompt_tag", "span", "trace", "session", "redemption", "idempotency"}) {
     dump += stack.database().Query(absl::StrCat("select string_agg(t::text, '|' order by t::text) from ",
                                                 table, " t where project_id = '", project_id, "'"));
   }
@@ -290,7 +297,9 @@ TEST_CASE("another tenant's things are nobody's, by every RPC") {
   Caller caller(stack);
 
   const auto masked = [](const Answer& answer) {
-    std::string text = absl::StrCat(answer.status.ToString(), "\n", answer.text);
+    // What the error has beside is in the metadata, as it was sent.
+    std::string text =
+        absl::StrCat(answer.status.ToString(absl::StatusToStringMode::kWithNoExtraData), "\n", answer.text);
     for (const auto& [name, value] : answer.metadata) absl::StrAppend(&text, "\n", name, ": ", value);
     return Masked(text);
   };
@@ -416,8 +425,10 @@ TEST_CASE(
         return stack.Send(request);
       };
       const auto code = [](const HttpResponse& response) {
-        return absl::StrContains(response.body, "\"code\"") ? Text(json::parse(response.body), "code")
-                                                            : std::string("OK");
+        if (!absl::StrContains(response.body, "\"code\"")) return std::string("OK");
+        const json::value error = json::parse(response.body);
+        // A problem document, or a google.rpc.Status.
+        return error.at("code").is_string() ? Text(error, "code") : Text(error.at("details").at(0), "reason");
       };
       CHECK_FALSE(absl::StrContains(Target(route, operation, own), "{"));
       for (const char* header : {"Authorization", "x-api-key"}) {

@@ -80,8 +80,9 @@ std::string Contract::Method::rpc() const {
 }
 
 std::string Contract::Method::address_variable() const {
-  // verdict.NAME.v1
+  // verdict.NAME.v1, or OpenTelemetry's, which the feedback service takes.
   const std::string& package = descriptor->file()->package();
+  if (!absl::StartsWith(package, "verdict.")) return "VERDICT_FEEDBACK_ADDR";
   const std::string name = package.substr(8, package.rfind('.') - 8);
   return absl::StrCat("VERDICT_", absl::AsciiStrToUpper(name), "_ADDR");
 }

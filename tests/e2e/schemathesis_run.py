@@ -90,11 +90,17 @@ def prepare():
     evaluation = send(
         "POST", f"/projects/{PROJECT}/judges/{scored['id']}/evaluations", {"span_id": span, "score": 8}
     )
+    for slug in ("support-bot", scored["prompt_slug"]):
+        content = {"content": "Answer {{name}}.", "model_id": "gpt-4o-mini"}
+        version = send("POST", f"/v1/tasks/{slug}/prompt/versions/ensure", content)
+        send("POST", f"/projects/{PROJECT}/prompts/{slug}/tags/production:pin", {"version": 1})
     return {
         "projects": [PROJECT],
         "judges": [scored["id"], binary["id"], wide["id"]],
         "prompts": [feedback["prompt_id"]],
         "slugs": ["support-bot", scored["prompt_slug"]],
+        "versions": [version["version_id"]],
+        "hashes": [version["content_hash"]],
         "spans": [span],
         "records": [feedback["id"], evaluation["id"]],
     }
@@ -108,6 +114,8 @@ PARAMETERS = {
     "path.prompt_id": ("prompts", 0.8),
     "path.prompt_slug": ("slugs", 0.8),
     "path.slug": ("slugs", 0.8),
+    "path.version_id": ("versions", 0.8),
+    "path.content_hash": ("hashes", 0.8),
     "path.completion_id": ("spans", 0.5),
     "path.span_id": ("spans", 0.5),
     "path.entity_id": ("spans", 0.5),
@@ -243,7 +251,7 @@ def lies(document):
         return lying["paths"]["/v1/prompts/{slug}"]["get"]["responses"]
 
     def wrong_type(lying):
-        lying["components"]["schemas"]["Prompt"]["properties"]["slug"] = {"type": "integer"}
+        lying["components"]["schemas"]["PromptVersion"]["properties"]["prompt"] = {"type": "integer"}
 
     def missing_status(lying):
         del of_prompt(lying)["404"]
