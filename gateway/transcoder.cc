@@ -323,8 +323,7 @@ absl::StatusOr<grpc::ByteBuffer> Transcoder::MakeMessage(Exchange& exchange, Mat
     RETURN_IF_ERROR(exchange.HoldBytes(BodyOf(*match.route), body.size()));
   }
   if (IsProtobuf(exchange)) {  // the service's to read
-    // It would inflate what is gzip still, past the limits here. No message begins like that.
-    constexpr char kGzipBegin = '\x1f';
+    // It would inflate what is gzip still, past the limits here.
     if (body.starts_with(kGzipBegin)) {
       return BadBody(
           "The body is no protobuf; if it is gzip, Content-Encoding must say so, and once is enough.");

@@ -45,14 +45,12 @@ std::string ScopeName(options::v1::Scope scope) {
   return name;
 }
 
-// Whether a message is compressed, as its first byte tells: that of a plain one is a field's tag, and there
-// is no wire type 7.
+// Whether a message is compressed, as its first byte tells.
 bool IsGzip(grpc::ByteBuffer& message) {
-  constexpr unsigned char kGzipMagic = 0x1f;
   grpc::ProtoBufferReader reader(&message);
   const void* data = nullptr;
   int size = 0;
-  return reader.Next(&data, &size) && size > 0 && *static_cast<const unsigned char*>(data) == kGzipMagic;
+  return reader.Next(&data, &size) && size > 0 && *static_cast<const char*>(data) == kGzipBegin;
 }
 
 }  // namespace
