@@ -18,6 +18,8 @@ std::string_view TextFrom(const pqxx::field& field) {
   return {field.c_str(), field.size()};
 }
 
+std::string StringFrom(const pqxx::field& field) { return std::string(TextFrom(field)); }
+
 Uuid UuidFrom(const pqxx::field& field) {
   const auto uuid = Uuid::Parse({field.c_str(), field.size()});
   if (!uuid) Mismatch(field, "uuid");

@@ -16,6 +16,9 @@ namespace verdict::pg {
 // A text. The view lives as long as the result.
 std::string_view TextFrom(const pqxx::field& field);
 
+// The same, as a text of its own.
+std::string StringFrom(const pqxx::field& field);
+
 // A uuid.
 Uuid UuidFrom(const pqxx::field& field);
 

@@ -205,8 +205,6 @@ enum Column : int {
 
 size_t IndexOf(const Entity& entity) { return static_cast<size_t>(entity.type - 1); }
 
-std::string String(const pqxx::field& field) { return std::string(pg::TextFrom(field)); }
-
 // Values by criterion; none for a NULL.
 template <typename ByCriterion>
 void ReadCriteria(const pqxx::field& field, ByCriterion& values) {
@@ -218,27 +216,27 @@ void ReadCriteria(const pqxx::field& field, ByCriterion& values) {
 
 // Where the item is. An entity that the item itself is on is spelled as its writer did; others by their key.
 void ReadPlace(const pqxx::row& row, v1::FeedbackItem& item) {
-  if (!row[kTraceId].is_null()) item.set_trace_id(String(row[kTraceId]));
-  if (!row[kSessionId].is_null()) item.set_session_id(String(row[kSessionId]));
+  if (!row[kTraceId].is_null()) item.set_trace_id(pg::StringFrom(row[kTraceId]));
+  if (!row[kSessionId].is_null()) item.set_session_id(pg::StringFrom(row[kSessionId]));
   const int target_type = row[kTargetType].as<int>();
-  if (target_type == types::v1::ENTITY_TYPE_SPAN) item.set_span_id(String(row[kTargetText]));
-  if (target_type == types::v1::ENTITY_TYPE_TRACE) item.set_trace_id(String(row[kTargetText]));
-  if (target_type == types::v1::ENTITY_TYPE_SESSION) item.set_session_id(String(row[kTargetText]));
+  if (target_type == types::v1::ENTITY_TYPE_SPAN) item.set_span_id(pg::StringFrom(row[kTargetText]));
+  if (target_type == types::v1::ENTITY_TYPE_TRACE) item.set_trace_id(pg::StringFrom(row[kTargetText]));
+  if (target_type == types::v1::ENTITY_TYPE_SESSION) item.set_session_id(pg::StringFrom(row[kTargetText]));
 }
 
 void ReadFeedbackValues(const pqxx::row& row, v1::FeedbackItem& item) {
   item.set_thumbs_up(row[kPositive].as<bool>());
-  if (!row[kReason].is_null()) item.set_reason(String(row[kReason]));
-  if (!row[kExpectedOutput].is_null()) item.set_expected_output(String(row[kExpectedOutput]));
-  if (!row[kMetadata].is_null()) item.set_metadata(String(row[kMetadata]));
+  if (!row[kReason].is_null()) item.set_reason(pg::StringFrom(row[kReason]));
+  if (!row[kExpectedOutput].is_null()) item.set_expected_output(pg::StringFrom(row[kExpectedOutput]));
+  if (!row[kMetadata].is_null()) item.set_metadata(pg::StringFrom(row[kMetadata]));
   types::v1::Person& rater = *item.mutable_created_by();
-  rater.set_id(String(row[kRaterId]));
-  if (!row[kRaterEmail].is_null()) rater.set_email(String(row[kRaterEmail]));
-  if (!row[kRaterName].is_null()) rater.set_name(String(row[kRaterName]));
+  rater.set_id(pg::StringFrom(row[kRaterId]));
+  if (!row[kRaterEmail].is_null()) rater.set_email(pg::StringFrom(row[kRaterEmail]));
+  if (!row[kRaterName].is_null()) rater.set_name(pg::StringFrom(row[kRaterName]));
   item.set_via(static_cast<v1::Via>(row[kVia].as<int>()));
   if (row[kJudgeId].is_null()) return item.set_source_type(v1::SOURCE_TYPE_HUMAN);
   item.set_source_type(v1::SOURCE_TYPE_JUDGE);
-  item.set_judge_id(String(row[kJudgeId]));
+  item.set_judge_id(pg::StringFrom(row[kJudgeId]));
   if (!row[kScore].is_null()) item.set_expected_score(row[kScore].as<double>());
   if (!row[kScoreDirection].is_null()) {
     item.set_score_direction(static_cast<types::v1::ScoreDirection>(row[kScoreDirection].as<int>()));
@@ -247,12 +245,12 @@ void ReadFeedbackValues(const pqxx::row& row, v1::FeedbackItem& item) {
 }
 
 void ReadEvaluationValues(const pqxx::row& row, v1::FeedbackItem& item) {
-  item.set_automation_id(String(row[kJudgeId]));
-  item.set_judge_name(String(row[kJudgeName]));
+  item.set_automation_id(pg::StringFrom(row[kJudgeId]));
+  item.set_judge_name(pg::StringFrom(row[kJudgeName]));
   item.set_evaluation_result(row[kPositive].as<bool>());
-  if (!row[kReason].is_null()) item.set_evaluation_reason(String(row[kReason]));
+  if (!row[kReason].is_null()) item.set_evaluation_reason(pg::StringFrom(row[kReason]));
   if (!row[kConfidenceScore].is_null()) item.set_confidence_score(row[kConfidenceScore].as<double>());
-  if (!row[kModelUsed].is_null()) item.set_model_used(String(row[kModelUsed]));
+  if (!row[kModelUsed].is_null()) item.set_model_used(pg::StringFrom(row[kModelUsed]));
   if (!row[kEvaluationDuration].is_null()) {
     item.set_evaluation_duration_ms(row[kEvaluationDuration].as<int>());
   }
@@ -267,7 +265,7 @@ void ReadEvaluationValues(const pqxx::row& row, v1::FeedbackItem& item) {
 v1::FeedbackItem ItemFrom(const pqxx::row& row) {
   v1::FeedbackItem item;
   item.set_kind(static_cast<v1::FeedbackKind>(row[kKind].as<int>()));
-  item.set_id(String(row[kId]));
+  item.set_id(pg::StringFrom(row[kId]));
   ReadPlace(row, item);
   if (item.kind() == v1::FEEDBACK_KIND_HUMAN_FEEDBACK) {
     ReadFeedbackValues(row, item);
@@ -283,8 +281,8 @@ v1::FeedbackItem ItemFrom(const pqxx::row& row) {
 v1::FeedbackItem ListedItemFrom(const pqxx::row& row) {
   v1::FeedbackItem item = ItemFrom(row);
   item.set_entity_type(static_cast<types::v1::EntityType>(row[kTargetType].as<int>()));
-  item.set_entity_id(String(row[kTargetText]));
-  if (!row[kPromptId].is_null()) item.set_prompt_id(String(row[kPromptId]));
+  item.set_entity_id(pg::StringFrom(row[kTargetText]));
+  if (!row[kPromptId].is_null()) item.set_prompt_id(pg::StringFrom(row[kPromptId]));
   return item;
 }
 
@@ -293,24 +291,24 @@ v1::FeedbackRevision RevisionFrom(const pqxx::row& row, v1::FeedbackKind kind) {
   v1::FeedbackRevision revision;
   revision.set_revision(row[0].as<int>());
   *revision.mutable_written_at() = ToProto(pg::TimeFrom(row[1]));
-  revision.set_submitted_by(String(row[2]));
+  revision.set_submitted_by(pg::StringFrom(row[2]));
   if (kind == v1::FEEDBACK_KIND_HUMAN_FEEDBACK) {
     revision.set_thumbs_up(row[3].as<bool>());
-    if (!row[4].is_null()) revision.set_reason(String(row[4]));
+    if (!row[4].is_null()) revision.set_reason(pg::StringFrom(row[4]));
     if (!row[5].is_null()) revision.set_expected_score(row[5].as<double>());
     ReadCriteria(row[6], *revision.mutable_criteria_feedback());
-    if (!row[7].is_null()) revision.set_expected_output(String(row[7]));
-    if (!row[8].is_null()) revision.set_metadata(String(row[8]));
+    if (!row[7].is_null()) revision.set_expected_output(pg::StringFrom(row[7]));
+    if (!row[8].is_null()) revision.set_metadata(pg::StringFrom(row[8]));
     if (!row[9].is_null()) {
       revision.set_score_direction(static_cast<types::v1::ScoreDirection>(row[9].as<int>()));
     }
   } else {
     revision.set_evaluation_result(row[3].as<bool>());
-    if (!row[4].is_null()) revision.set_evaluation_reason(String(row[4]));
+    if (!row[4].is_null()) revision.set_evaluation_reason(pg::StringFrom(row[4]));
     if (!row[5].is_null()) revision.set_score(row[5].as<double>());
     ReadCriteria(row[6], *revision.mutable_criteria_scores());
     if (!row[7].is_null()) revision.set_confidence_score(row[7].as<double>());
-    if (!row[8].is_null()) revision.set_model_used(String(row[8]));
+    if (!row[8].is_null()) revision.set_model_used(pg::StringFrom(row[8]));
   }
   return revision;
 }
@@ -322,7 +320,7 @@ EntityState StateFrom(const pqxx::row& row) {
   state.summary.set_judge_evaluation_count(state.summary.total() - state.summary.human_feedback_count());
   state.summary.set_thumbs_up_count(row["thumbs_up_count"].as<int>());
   state.summary.set_thumbs_down_count(row["thumbs_down_count"].as<int>());
-  state.etag = '"' + String(row["tag"]) + '"';
+  state.etag = '"' + pg::StringFrom(row["tag"]) + '"';
   return state;
 }
 
@@ -426,7 +424,7 @@ absl::StatusOr<v1::FeedbackItem> AggregatorStore::ReadItem(const Uuid& project_i
     if (found.empty()) return error::FeedbackNotFound();
     item = ListedItemFrom(found.front());
     item.set_revision(found.front()[kRevision].as<int>());
-    item.set_submitted_by(String(found.front()[kSubmittedBy]));
+    item.set_submitted_by(pg::StringFrom(found.front()[kSubmittedBy]));
     const bool human = item.kind() == v1::FEEDBACK_KIND_HUMAN_FEEDBACK;
     pg::Execute(transaction, human ? kOpenFeedbackRevisions : kOpenEvaluationRevisions, project_id, id,
                 before_revision.value_or(std::numeric_limits<int>::max()));

@@ -77,17 +77,15 @@ enum Column : int {
   kUpdatedAt,
 };
 
-std::string String(const pqxx::field& field) { return std::string(pg::TextFrom(field)); }
-
 Evaluation EvaluationFrom(const pqxx::row& row) {
   Evaluation evaluation;
-  evaluation.set_id(String(row[kId]));
-  evaluation.set_span_id(String(row[kSpanText]));
-  evaluation.set_judge_id(String(row[kJudgeId]));
-  evaluation.set_judge_name(String(row[kJudgeName]));
+  evaluation.set_id(pg::StringFrom(row[kId]));
+  evaluation.set_span_id(pg::StringFrom(row[kSpanText]));
+  evaluation.set_judge_id(pg::StringFrom(row[kJudgeId]));
+  evaluation.set_judge_name(pg::StringFrom(row[kJudgeName]));
   evaluation.set_evaluation_type(static_cast<types::v1::EvaluationType>(row[kType].as<int>()));
   evaluation.set_evaluation_result(row[kResult].as<bool>());
-  if (!row[kReason].is_null()) evaluation.set_evaluation_reason(String(row[kReason]));
+  if (!row[kReason].is_null()) evaluation.set_evaluation_reason(pg::StringFrom(row[kReason]));
   if (!row[kConfidenceScore].is_null()) evaluation.set_confidence_score(row[kConfidenceScore].as<double>());
   if (!row[kScore].is_null()) evaluation.set_score(row[kScore].as<double>());
   if (!row[kScoreMin].is_null()) evaluation.set_score_min(row[kScoreMin].as<double>());
@@ -97,9 +95,9 @@ Evaluation EvaluationFrom(const pqxx::row& row) {
       !criteria::FromJson(pg::TextFrom(row[kCriteriaScores]), *evaluation.mutable_criteria_scores())) {
     throw pqxx::conversion_error("The column criteria_scores holds no values by criterion.");
   }
-  if (!row[kModelUsed].is_null()) evaluation.set_model_used(String(row[kModelUsed]));
+  if (!row[kModelUsed].is_null()) evaluation.set_model_used(pg::StringFrom(row[kModelUsed]));
   if (!row[kDuration].is_null()) evaluation.set_evaluation_duration_ms(row[kDuration].as<int>());
-  if (!row[kTraceId].is_null()) evaluation.set_trace_id(String(row[kTraceId]));
+  if (!row[kTraceId].is_null()) evaluation.set_trace_id(pg::StringFrom(row[kTraceId]));
   *evaluation.mutable_created_at() = ToProto(pg::TimeFrom(row[kCreatedAt]));
   *evaluation.mutable_updated_at() = ToProto(pg::TimeFrom(row[kUpdatedAt]));
   return evaluation;

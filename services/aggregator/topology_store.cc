@@ -90,8 +90,6 @@ enum Column : int {
 constexpr int kSpanCount = kEndedAt + 1;
 constexpr int kTraceCount = kName + 1;
 
-std::string String(const pqxx::field& field) { return std::string(pg::TextFrom(field)); }
-
 // When it started and ended, and the time between, unless it ended before it started, by a clock set back.
 template <typename Element>
 void ReadTimes(const pqxx::row& row, Element& element) {
@@ -106,34 +104,34 @@ void ReadTimes(const pqxx::row& row, Element& element) {
 }
 
 void Read(const pqxx::row& row, v1::Span& span) {
-  span.set_trace_id(String(row[kTraceId]));
-  if (!row[kParentId].is_null()) span.set_parent_span_id(String(row[kParentId]));
-  if (!row[kSessionText].is_null()) span.set_session_id(String(row[kSessionText]));
-  if (!row[kName].is_null()) span.set_name(String(row[kName]));
-  if (!row[kKind].is_null()) span.set_kind(String(row[kKind]));
+  span.set_trace_id(pg::StringFrom(row[kTraceId]));
+  if (!row[kParentId].is_null()) span.set_parent_span_id(pg::StringFrom(row[kParentId]));
+  if (!row[kSessionText].is_null()) span.set_session_id(pg::StringFrom(row[kSessionText]));
+  if (!row[kName].is_null()) span.set_name(pg::StringFrom(row[kName]));
+  if (!row[kKind].is_null()) span.set_kind(pg::StringFrom(row[kKind]));
   ReadTimes(row, span);
-  if (!row[kPromptVersionId].is_null()) span.set_prompt_version_id(String(row[kPromptVersionId]));
-  if (!row[kModel].is_null()) span.set_model(String(row[kModel]));
+  if (!row[kPromptVersionId].is_null()) span.set_prompt_version_id(pg::StringFrom(row[kPromptVersionId]));
+  if (!row[kModel].is_null()) span.set_model(pg::StringFrom(row[kModel]));
 }
 
 void Read(const pqxx::row& row, v1::Trace& trace) {
-  if (!row[kSessionText].is_null()) trace.set_session_id(String(row[kSessionText]));
-  if (!row[kName].is_null()) trace.set_name(String(row[kName]));
+  if (!row[kSessionText].is_null()) trace.set_session_id(pg::StringFrom(row[kSessionText]));
+  if (!row[kName].is_null()) trace.set_name(pg::StringFrom(row[kName]));
   ReadTimes(row, trace);
   trace.set_span_count(row[kSpanCount].as<int>());
 }
 
 void Read(const pqxx::row& row, v1::Session& session) {
-  session.set_id(String(row[kSessionText]));
-  if (!row[kName].is_null()) session.set_name(String(row[kName]));
+  session.set_id(pg::StringFrom(row[kSessionText]));
+  if (!row[kName].is_null()) session.set_name(pg::StringFrom(row[kName]));
   session.set_trace_count(row[kTraceCount].as<int>());
 }
 
 template <typename Element>
 Element ElementFrom(const pqxx::row& row) {
   Element element;
-  element.set_id(String(row[kId]));
-  element.set_project_id(String(row[kProjectId]));
+  element.set_id(pg::StringFrom(row[kId]));
+  element.set_project_id(pg::StringFrom(row[kProjectId]));
   Read(row, element);
   *element.mutable_created_at() = ToProto(pg::TimeFrom(row[kCreatedAt]));
   return element;

@@ -91,8 +91,6 @@ constexpr Statement kStatements[] = {kFindFeedback, kWithdrawFeedback, kDeleteRe
 
 constexpr int kRedeemed = 1;  // redemption.state
 
-std::string String(const pqxx::field& field) { return std::string(pg::TextFrom(field)); }
-
 }  // namespace
 
 std::span<const Statement> FeedbackStore::Statements() { return kStatements; }
@@ -105,14 +103,15 @@ absl::StatusOr<v1::CompletionFeedback> FeedbackStore::FindFeedback(const Feedbac
   if (found.empty()) return error::FeedbackNotFound();
   const pqxx::row row = found.front();
   v1::CompletionFeedback feedback;
-  feedback.set_id(String(row["id"]));
-  if (!row["prompt_id"].is_null()) feedback.set_prompt_id(String(row["prompt_id"]));
-  if (!row["prompt_version_id"].is_null()) feedback.set_prompt_version_id(String(row["prompt_version_id"]));
+  feedback.set_id(pg::StringFrom(row["id"]));
+  if (!row["prompt_id"].is_null()) feedback.set_prompt_id(pg::StringFrom(row["prompt_id"]));
+  if (!row["prompt_version_id"].is_null())
+    feedback.set_prompt_version_id(pg::StringFrom(row["prompt_version_id"]));
   feedback.set_project_id(key.project_id.ToString());
   feedback.set_thumbs_up(row["thumbs_up"].as<bool>());
-  if (!row["reason"].is_null()) feedback.set_reason(String(row["reason"]));
-  if (!row["expected_output"].is_null()) feedback.set_expected_output(String(row["expected_output"]));
-  if (!row["metadata"].is_null()) feedback.set_metadata(String(row["metadata"]));
+  if (!row["reason"].is_null()) feedback.set_reason(pg::StringFrom(row["reason"]));
+  if (!row["expected_output"].is_null()) feedback.set_expected_output(pg::StringFrom(row["expected_output"]));
+  if (!row["metadata"].is_null()) feedback.set_metadata(pg::StringFrom(row["metadata"]));
   if (key.judge_id) feedback.set_judge_id(key.judge_id->ToString());
   if (!row["expected_score"].is_null()) feedback.set_expected_score(row["expected_score"].as<double>());
   feedback.set_score_direction(static_cast<types::v1::ScoreDirection>(row["score_direction"].as<int>(0)));
@@ -121,9 +120,9 @@ absl::StatusOr<v1::CompletionFeedback> FeedbackStore::FindFeedback(const Feedbac
     return InternalError("feedback by criterion cannot be read");
   }
   types::v1::Person& rater = *feedback.mutable_created_by();
-  rater.set_id(String(row["rater_id"]));
-  if (!row["rater_email"].is_null()) rater.set_email(String(row["rater_email"]));
-  if (!row["rater_name"].is_null()) rater.set_name(String(row["rater_name"]));
+  rater.set_id(pg::StringFrom(row["rater_id"]));
+  if (!row["rater_email"].is_null()) rater.set_email(pg::StringFrom(row["rater_email"]));
+  if (!row["rater_name"].is_null()) rater.set_name(pg::StringFrom(row["rater_name"]));
   *feedback.mutable_created_at() = ToProto(pg::TimeFrom(row["created_at"]));
   *feedback.mutable_updated_at() = ToProto(pg::TimeFrom(row["updated_at"]));
   return feedback;

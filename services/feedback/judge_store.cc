@@ -69,8 +69,6 @@ select from prompt where project_id = $1 and id = $2)sql"};
 constexpr Statement kStatements[] = {kFindJudge,   kCountJudge,  kListJudges,    kLockJudge,
                                      kInsertJudge, kUpdateJudge, kFindPromptById};
 
-std::string String(const pqxx::field& field) { return std::string(pg::TextFrom(field)); }
-
 // A judge's optional values as parameters.
 template <typename Value>
 std::optional<Value> If(bool present, const Value& value) {
@@ -103,21 +101,21 @@ std::optional<std::string_view> TargetPromptId(const v1::Judge& judge) {
 
 v1::Judge JudgeFrom(const pqxx::row& row) {
   v1::Judge judge;
-  judge.set_id(String(row["id"]));
-  judge.set_project_id(String(row["project_id"]));
-  judge.set_name(String(row["name"]));
+  judge.set_id(pg::StringFrom(row["id"]));
+  judge.set_project_id(pg::StringFrom(row["project_id"]));
+  judge.set_name(pg::StringFrom(row["name"]));
   judge.set_evaluation_type(static_cast<types::v1::EvaluationType>(row["evaluation_type"].as<int>()));
   if (!row["score_min"].is_null()) judge.set_score_min(row["score_min"].as<double>());
   if (!row["score_max"].is_null()) judge.set_score_max(row["score_max"].as<double>());
   if (!row["pass_threshold"].is_null()) judge.set_pass_threshold(row["pass_threshold"].as<double>());
   *judge.mutable_criteria() = CriteriaFrom(pg::TextFrom(row["criteria"]));
-  if (!row["template"].is_null()) judge.set_template_(String(row["template"]));
+  if (!row["template"].is_null()) judge.set_template_(pg::StringFrom(row["template"]));
   if (!row["sample_rate"].is_null()) judge.set_sample_rate(row["sample_rate"].as<double>());
-  if (!row["filter"].is_null()) judge.set_filter(String(row["filter"]));
+  if (!row["filter"].is_null()) judge.set_filter(pg::StringFrom(row["filter"]));
   if (!row["temperature"].is_null()) judge.set_temperature(row["temperature"].as<double>());
-  if (!row["target_prompt_id"].is_null()) judge.set_target_prompt_id(String(row["target_prompt_id"]));
-  judge.set_task_id(String(row["task_id"]));
-  judge.set_prompt_slug(String(row["slug"]));
+  if (!row["target_prompt_id"].is_null()) judge.set_target_prompt_id(pg::StringFrom(row["target_prompt_id"]));
+  judge.set_task_id(pg::StringFrom(row["task_id"]));
+  judge.set_prompt_slug(pg::StringFrom(row["slug"]));
   judge.set_is_paused(row["is_paused"].as<bool>());
   if (!row["total"].is_null()) {
     const auto total = row["total"].as<int64_t>();
@@ -148,7 +146,7 @@ JudgeRules RulesOf(const v1::Judge& judge, int revision) {
 }
 
 JudgeRules RulesFrom(const pqxx::row& row) {
-  return {.name = String(row["name"]),
+  return {.name = pg::StringFrom(row["name"]),
           .type = static_cast<types::v1::EvaluationType>(row["evaluation_type"].as<int>()),
           .score_min = row["score_min"].as<double>(0),
           .score_max = row["score_max"].as<double>(0),

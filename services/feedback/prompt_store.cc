@@ -108,35 +108,33 @@ constexpr Statement kStatements[] = {
     kFindVersionByHash, kFindEnsuredVersion, kListVersions,      kLockPrompt,  kInsertVersion,
     kFindModel,         kListTags,           kLockPromptById,    kPinTag};
 
-std::string String(const pqxx::field& field) { return std::string(pg::TextFrom(field)); }
-
 v1::Prompt PromptFrom(const pqxx::row& row) {
   v1::Prompt prompt;
-  prompt.set_id(String(row["id"]));
-  prompt.set_project_id(String(row["project_id"]));
-  prompt.set_slug(String(row["slug"]));
+  prompt.set_id(pg::StringFrom(row["id"]));
+  prompt.set_project_id(pg::StringFrom(row["project_id"]));
+  prompt.set_slug(pg::StringFrom(row["slug"]));
   *prompt.mutable_created_at() = ToProto(pg::TimeFrom(row["created_at"]));
   return prompt;
 }
 
 v1::PromptVersion VersionFrom(const pqxx::row& row) {
   v1::PromptVersion version;
-  version.set_id(String(row["id"]));
+  version.set_id(pg::StringFrom(row["id"]));
   version.set_version_id(version.id());
-  version.set_prompt_id(String(row["prompt_id"]));
+  version.set_prompt_id(pg::StringFrom(row["prompt_id"]));
   version.set_task_id(version.prompt_id());
-  version.set_project_id(String(row["project_id"]));
-  version.set_prompt(String(row["slug"]));
+  version.set_project_id(pg::StringFrom(row["project_id"]));
+  version.set_prompt(pg::StringFrom(row["slug"]));
   version.set_version(row["version"].as<int>());
   version.set_is_latest(row["is_latest"].as<bool>());
   if (version.is_latest()) version.set_tag(std::string(kLatestTag));
-  if (!row["content"].is_null()) version.set_content(String(row["content"]));
+  if (!row["content"].is_null()) version.set_content(pg::StringFrom(row["content"]));
   version.set_content_hash(absl::BytesToHexString(pg::BytesFrom(row["content_hash"])));
   if (!row["model_id"].is_null()) {
-    version.set_model_id(String(row["model_id"]));
+    version.set_model_id(pg::StringFrom(row["model_id"]));
     version.set_model(version.model_id());
   }
-  version.set_metadata(String(row["metadata"]));
+  version.set_metadata(pg::StringFrom(row["metadata"]));
   *version.mutable_created_at() = ToProto(pg::TimeFrom(row["created_at"]));
   *version.mutable_updated_at() = version.created_at();
   return version;
@@ -240,7 +238,7 @@ absl::StatusOr<std::optional<std::string>> PromptStore::FindModel(const Uuid& pr
                    pg::Execute(pool_, Access::kRead, kFindModel, project_id, version_id));
   if (found.empty()) return error::PromptVersionIdNotFound();
   if (found[0][0].is_null()) return std::nullopt;
-  return String(found[0][0]);
+  return pg::StringFrom(found[0][0]);
 } catch (const std::exception& error) {
   return pg::StatusOf(error);
 }
@@ -267,9 +265,9 @@ absl::StatusOr<std::vector<v1::PromptTag>> PromptStore::ListTags(const Uuid& pro
   for (const pqxx::row& row : found) {
     if (row["tag"].is_null()) continue;
     v1::PromptTag& tag = tags.emplace_back();
-    tag.set_tag(String(row["tag"]));
+    tag.set_tag(pg::StringFrom(row["tag"]));
     tag.set_version(row["version"].as<int>());
-    tag.set_version_id(String(row["version_id"]));
+    tag.set_version_id(pg::StringFrom(row["version_id"]));
     *tag.mutable_updated_at() = ToProto(pg::TimeFrom(row["updated_at"]));
   }
   return tags;
