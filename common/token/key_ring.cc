@@ -202,6 +202,7 @@ std::shared_ptr<const KeySet> KeyRing::keys() const {
 }
 
 absl::Status KeyRing::Reload() {
+  absl::MutexLock reloading(&reloading_);
   absl::StatusOr<KeySet> loaded = KeySet::Load(directory_);
   if (!loaded.ok()) {
     reload_failures_.Increment();

@@ -73,8 +73,9 @@ class KeyRing {
   const std::filesystem::path directory_;
   metrics::Registry& registry_;
   metrics::Counter& reload_failures_;
-  const int inotify_;  // -1 where the system has none left: polling remains
-  const int wake_;     // an eventfd that ends the watcher's wait
+  const int inotify_;      // -1 where the system has none left: polling remains
+  const int wake_;         // an eventfd that ends the watcher's wait
+  absl::Mutex reloading_;  // or who read first could have the last word
   mutable absl::Mutex mutex_;
   std::shared_ptr<const KeySet> keys_ ABSL_GUARDED_BY(mutex_);
   std::jthread watcher_;  // last: it uses all of the above
