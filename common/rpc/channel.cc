@@ -5,6 +5,7 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 
 namespace verdict::rpc {
 namespace {
@@ -48,7 +49,11 @@ constexpr int kMetadataBytesMax = 64 << 10;
 
 }  // namespace
 
-const char* RetryConfig() { return kServiceConfig; }
+bool IsRetried(const google::protobuf::MethodDescriptor& method) {
+  const std::string service = absl::StrCat("{\"service\": \"", method.service()->full_name(), "\"");
+  return absl::StrContains(kServiceConfig, service + "}") ||
+         absl::StrContains(kServiceConfig, absl::StrCat(service, ", \"method\": \"", method.name(), "\"}"));
+}
 
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& address) {
   grpc::ChannelArguments arguments;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include <google/protobuf/descriptor.h>
 #include <grpcpp/channel.h>
 
 namespace verdict::rpc {
@@ -12,7 +13,7 @@ namespace verdict::rpc {
 // unavailable, and nothing that stores: a write's unknown outcome is its caller's to resolve.
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& address);
 
-// What says which calls a channel retries: gRPC's service config, in JSON.
-const char* RetryConfig();
+// Whether such a channel makes calls of the RPC again that found the service unavailable.
+bool IsRetried(const google::protobuf::MethodDescriptor& method);
 
 }  // namespace verdict::rpc

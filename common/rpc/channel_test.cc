@@ -1,11 +1,7 @@
 #include "common/rpc/channel.h"
 
-#include <string>
-
 #include <catch2/catch.hpp>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "verdict/aggregator/v1/aggregator_service.pb.h"
 #include "verdict/aggregator/v1/topology_service.pb.h"
 #include "verdict/feedback/v1/evaluation_service.pb.h"
@@ -21,7 +17,6 @@ namespace verdict::rpc {
 namespace {
 
 TEST_CASE("every read is tried again, and no write") {
-  const std::string config = RetryConfig();
   int reads = 0;
   for (const auto* service : {token::v1::MintTokenRequest::descriptor()->file()->service(0),
                               token::v1::AuthenticateRequest::descriptor()->file()->service(0),
@@ -36,10 +31,7 @@ TEST_CASE("every read is tried again, and no write") {
       const auto& method = *service->method(i);
       const auto scope = method.options().GetExtension(options::v1::auth).scope();
       INFO(method.full_name());
-      const std::string of_service = absl::StrCat("{\"service\": \"", service->full_name(), "\"");
-      const bool is_retried =
-          absl::StrContains(config, of_service + "}") ||
-          absl::StrContains(config, absl::StrCat(of_service, ", \"method\": \"", method.name(), "\"}"));
+      const bool is_retried = IsRetried(method);
       if (scope == options::v1::SCOPE_READ) CHECK(is_retried);
       if (scope == options::v1::SCOPE_WRITE || scope == options::v1::SCOPE_ERASE) CHECK_FALSE(is_retried);
       reads += static_cast<int>(scope == options::v1::SCOPE_READ);

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/log/log.h"
+#include "common/rpc/grpc_call.h"
 #include "common/status/error.h"
 
 namespace verdict::rpc {
@@ -115,6 +116,7 @@ absl::Status Server::Start() {
     }
     builder.RegisterService(service.get());
   }
+  builder.RegisterService(&call_service_);
   for (std::size_t i = 0; i < options_.queues; ++i) queues_.push_back(builder.AddCompletionQueue());
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
@@ -126,8 +128,9 @@ absl::Status Server::Start() {
 
   for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
     for (const auto& [name, method] : methods_) {
-      for (int i = 0; i < kAwaitedPerMethod; ++i) Call::Await(*this, *method, queue);
+      for (int i = 0; i < kAwaitedPerMethod; ++i) GrpcCall::Await(*this, *method, queue);
     }
+    for (int i = 0; i < kAwaitedPerMethod; ++i) CallStream::Await(*this, call_service_, queue);
     for (int i = 0; i < kThreadsPerQueue; ++i) {
       threads_.emplace_back([completions = queues_[queue].get()] {
         void* tag = nullptr;
@@ -147,11 +150,32 @@ void Server::SetReady(bool ready) {
 
 void Server::Shutdown(std::chrono::milliseconds drain_timeout) {
   if (server_ == nullptr || ending_.exchange(true)) return;
+  {
+    absl::MutexLock lock(&streams_mutex_);
+    for (CallStream* stream : streams_) stream->End();
+  }
   server_->Shutdown(std::chrono::system_clock::now() + drain_timeout);
   // Cancelled calls still answer, and need the queues for it.
   for (int calls = calls_; calls != 0; calls = calls_) calls_.wait(calls);
   for (const auto& queue : queues_) queue->Shutdown();
   threads_.clear();
+}
+
+Method* Server::FindMethod(std::string_view name) {
+  const auto method = methods_.find(absl::string_view(name.data(), name.size()));
+  return method == methods_.end() ? nullptr : method->second.get();
+}
+
+bool Server::Add(CallStream& stream) {
+  absl::MutexLock lock(&streams_mutex_);
+  if (ending_) return false;
+  streams_.insert(&stream);
+  return true;
+}
+
+void Server::Remove(CallStream& stream) {
+  absl::MutexLock lock(&streams_mutex_);
+  streams_.erase(&stream);
 }
 
 void Server::Execute(Call& call, Executor::Task work) {

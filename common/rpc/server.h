@@ -15,12 +15,17 @@
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/server.h>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "common/auth/authenticator.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/call.h"
+#include "common/rpc/call_stream.h"
 #include "common/rpc/context.h"
 #include "common/rpc/executor.h"
 #include "common/rpc/field_rules.h"
@@ -56,6 +61,13 @@ class Writer {
 
  private:
   Call& call_;
+};
+
+// How a streamed RPC is answered at once, if it is.
+template <typename Response>
+struct AtOnce {
+  bool whole = false;                            // else it has to be streamed
+  std::unique_ptr<Response> response = nullptr;  // of one that is whole; null: there is no message
 };
 
 // What a method takes of one message: 1 MiB, or what a body of 16 MiB becomes where REST takes those.
@@ -138,11 +150,23 @@ class Server {
   template <typename Request, typename Response, typename Handler>
   void Stream(std::string_view method, Handler handler) {
     Register<Request, Response>(method, [this, handler = std::move(handler)](Call& call) {
-      Execute(call, [&call, &handler] {
-        Writer<Response> writer(call);
-        call.Finish(handler(call.context(), static_cast<const Request&>(call.request()), writer));
-      });
+      RunStream<Request, Response>(call, handler);
     });
+  }
+
+  // Stream, where most answers are short: first tries `at_once`, which is Async's with
+  // Done<AtOnce<Response>>, and only streams what has to be.
+  template <typename Request, typename Response, typename AtOnceHandler, typename Handler>
+  void AtOnceOrStream(std::string_view method, AtOnceHandler at_once, Handler handler) {
+    Register<Request, Response>(
+        method, [this, at_once = std::move(at_once), handler = std::move(handler)](Call& call) {
+          at_once(call.context(), static_cast<const Request&>(call.request()),
+                  Done<AtOnce<Response>>([this, &call, &handler](absl::StatusOr<AtOnce<Response>> answer) {
+                    if (!answer.ok()) return call.Finish(answer.status());
+                    if (answer->whole) return call.Finish(absl::OkStatus(), std::move(answer->response));
+                    RunStream<Request, Response>(call, handler);
+                  }));
+        });
   }
 
   // Listens and serves. An error when the address cannot be bound, or a method of a service has no handler.
@@ -162,11 +186,22 @@ class Server {
 
  private:
   friend class Call;
+  friend class CallStream;
+  friend class CarriedCall;
+  friend class GrpcCall;
 
   template <typename Response>
   static void Answer(Call& call, absl::StatusOr<Response> response) {
     if (!response.ok()) return call.Finish(response.status());
     call.Finish(absl::OkStatus(), std::make_unique<Response>(*std::move(response)));
+  }
+
+  template <typename Request, typename Response, typename Handler>
+  void RunStream(Call& call, const Handler& handler) {
+    Execute(call, [&call, &handler] {
+      Writer<Response> writer(call);
+      call.Finish(handler(call.context(), static_cast<const Request&>(call.request()), writer));
+    });
   }
 
   template <typename Request, typename Response>
@@ -177,6 +212,16 @@ class Server {
                 const google::protobuf::Descriptor* response, std::function<void(Call&)> run);
   // Runs `work` on the executor, unless too much waits or the call's time is over by then.
   void Execute(Call& call, Executor::Task work);
+  // Null when the server has no "package.Service/Method".
+  Method* FindMethod(std::string_view name);
+  // The streams that carry calls, for as long as they last. False, and it is not added, when the server ends.
+  bool Add(CallStream& stream);
+  void Remove(CallStream& stream);
+  // Counts what must end before the queues may.
+  void Enter() { ++calls_; }
+  void Leave() {
+    if (--calls_ == 0) calls_.notify_all();
+  }
   void CountAnswer(Method& method, Reason reason, const std::string& name);
 
   const ServerOptions options_;
@@ -185,12 +230,15 @@ class Server {
   RateLimiter limiter_;
   SlowReaders slow_readers_;
   std::map<std::string, std::unique_ptr<DescribedService>> services_;
-  std::map<std::string, std::unique_ptr<Method>> methods_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Method>> methods_;
+  CallService call_service_;
   std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   std::atomic<int> calls_ = 0;        // arrived and not yet ended
   std::atomic<bool> ending_ = false;  // Shutdown has begun
+  absl::Mutex streams_mutex_;
+  absl::flat_hash_set<CallStream*> streams_ ABSL_GUARDED_BY(streams_mutex_);
   Executor executor_;
   std::vector<std::jthread> threads_;
 };

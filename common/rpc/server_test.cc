@@ -12,193 +12,22 @@
 #include <grpcpp/server_builder.h>
 
 #include "common/gzip/test_gzip.h"
-#include "common/rpc/call_metadata.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/test_server.h"
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
 #include "tests/support/await.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/usage.h"
-#include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
-#include "verdict/aggregator/v1/topology_service.grpc.pb.h"
 #include "verdict/token/v1/identity_service.grpc.pb.h"
-#include "verdict/token/v1/token_service.grpc.pb.h"
 
 namespace verdict::rpc {
 namespace {
 
 using namespace std::chrono_literals;
-using aggregator::v1::AggregatorService;
-using aggregator::v1::GetEntityFeedbackRequest;
-using aggregator::v1::GetEntityFeedbackResponse;
-using aggregator::v1::TopologyService;
-using token::v1::MintTokenRequest;
-using token::v1::MintTokenResponse;
-using token::v1::RevokeAllTokensRequest;
-using token::v1::RevokeAllTokensResponse;
-using token::v1::RevokeTokenRequest;
-using token::v1::RevokeTokenResponse;
-using token::v1::TokenService;
-using token::v1::VerifyTokenRequest;
-using token::v1::VerifyTokenResponse;
-
-const std::string kProject = "01900000-0000-7000-8000-000000000001";
-
-// Keys by name: token, read, admin (for kProject when it is named), away.
-class NamedKeys final : public auth::Authenticator {
- public:
-  void Authenticate(const auth::Credential& credential, auth::Deadline /*deadline*/,
-                    auth::AuthenticateDone done) override {
-    auth::Principal principal;
-    principal.project_id = *Uuid::Parse(kProject);
-    principal.key_id.bytes[0] = 1;
-    if (credential.secret == "token") {
-      principal.AddScope(options::v1::SCOPE_TOKEN);
-    } else if (credential.secret == "read") {
-      principal.AddScope(options::v1::SCOPE_READ);
-    } else if (credential.secret == "admin") {
-      principal = {};
-      principal.admin = true;
-      if (credential.project == kProject) principal.project_id = *Uuid::Parse(kProject);
-    } else if (credential.secret == "away") {
-      return done(MakeError(errors::v1::REASON_UNAVAILABLE, "Away.", {.retry_after = 1s}));
-    } else {
-      return done(MakeError(errors::v1::REASON_UNAUTHENTICATED, "No."));
-    }
-    done(std::make_shared<const auth::Principal>(principal));
-  }
-};
-
-struct CallOptions {
-  std::string key = "token";
-  std::vector<std::pair<std::string, std::string>> metadata = {};
-  std::chrono::milliseconds deadline = 5s;
-};
-
-// A server whose MintToken answers what `mint` says, and a client of it.
-class Fixture {
- public:
-  explicit Fixture(ServerOptions options = {}) : server_(std::move(options), keys_, registry_) {
-    server_.Inline<MintTokenRequest, MintTokenResponse>(
-        "verdict.token.v1.TokenService/MintToken",
-        [this](Context& context, const MintTokenRequest& request) { return mint(context, request); });
-    server_.Blocking<VerifyTokenRequest, VerifyTokenResponse>(
-        "verdict.token.v1.TokenService/VerifyToken",
-        [this](Context& context, const VerifyTokenRequest&) -> absl::StatusOr<VerifyTokenResponse> {
-          verifying.count_down();
-          release.wait();
-          test::Await("the call to be cancelled", [&] { return context.cancelled(); });
-          ended_cancelled = true;
-          return VerifyTokenResponse();
-        });
-    server_.Async<RevokeTokenRequest, RevokeTokenResponse>(
-        "verdict.token.v1.TokenService/RevokeToken",
-        [](Context&, const RevokeTokenRequest&, Done<RevokeTokenResponse> done) {
-          std::jthread([done = std::move(done)]() mutable { done(RevokeTokenResponse()); }).detach();
-        });
-    server_.Inline<RevokeAllTokensRequest, RevokeAllTokensResponse>(
-        "verdict.token.v1.TokenService/RevokeAllTokens",
-        [](Context&, const RevokeAllTokensRequest&) { return RevokeAllTokensResponse(); });
-    server_.Stream<GetEntityFeedbackRequest, GetEntityFeedbackResponse>(
-        "verdict.aggregator.v1.AggregatorService/GetEntityFeedback",
-        [](Context& context, const GetEntityFeedbackRequest& request,
-           Writer<GetEntityFeedbackResponse>& writer) {
-          context.SetETag("\"7\"");
-          if (context.if_none_match() && HasETag(*context.if_none_match(), "\"7\"")) return absl::OkStatus();
-          const int count = std::stoi(request.entity_id());
-          for (int i = 0; i < count; ++i) {
-            GetEntityFeedbackResponse response;
-            response.add_items()->set_id(std::to_string(i));
-            // What is long is to fill the transport's buffers soon.
-            if (count > 1'000) response.mutable_items(0)->set_reason(std::string(10'000, 'r'));
-            if (!writer.Write(response)) break;
-          }
-          return absl::OkStatus();
-        });
-    Register<verdict::aggregator::v1::ListFeedbackRequest, verdict::aggregator::v1::ListFeedbackResponse>(
-        "ListFeedback");
-    Register<verdict::aggregator::v1::ExportFeedbackRequest, verdict::aggregator::v1::ExportFeedbackResponse>(
-        "ExportFeedback");
-    Register<verdict::aggregator::v1::GetFeedbackRequest, verdict::aggregator::v1::GetFeedbackResponse>(
-        "GetFeedback");
-    Register<verdict::aggregator::v1::ListJudgeEvaluationsRequest,
-             verdict::aggregator::v1::ListJudgeEvaluationsResponse>("ListJudgeEvaluations");
-    Register<verdict::aggregator::v1::ListSpanEvaluationsRequest,
-             verdict::aggregator::v1::ListSpanEvaluationsResponse>("ListSpanEvaluations");
-    Stream<verdict::aggregator::v1::ListSpansRequest, verdict::aggregator::v1::ListSpansResponse>(
-        "ListSpans");
-    Stream<verdict::aggregator::v1::ListTracesRequest, verdict::aggregator::v1::ListTracesResponse>(
-        "ListTraces");
-    Stream<verdict::aggregator::v1::ListSessionsRequest, verdict::aggregator::v1::ListSessionsResponse>(
-        "ListSessions");
-    REQUIRE(server_.Start().ok());
-    const auto channel = NewChannel(server_.address());
-    tokens = TokenService::NewStub(channel);
-    aggregator = AggregatorService::NewStub(channel);
-    topology = TopologyService::NewStub(channel);
-  }
-
-  static void Prepare(grpc::ClientContext& context, const CallOptions& options) {
-    context.set_deadline(std::chrono::system_clock::now() + options.deadline);
-    context.set_wait_for_ready(true);
-    if (!options.key.empty()) context.AddMetadata("authorization", "bearer " + options.key);
-    for (const auto& [name, value] : options.metadata) context.AddMetadata(name, value);
-  }
-
-  absl::Status Mint(const CallOptions& options, const MintTokenRequest& request = ValidMint()) {
-    grpc::ClientContext context;
-    Prepare(context, options);
-    MintTokenResponse response;
-    absl::Status status = FromGrpc(tokens->MintToken(&context, request, &response));
-    trailers.clear();
-    for (const auto& [name, value] : context.GetServerTrailingMetadata()) {
-      trailers[{name.data(), name.size()}] = {value.data(), value.size()};
-    }
-    return status;
-  }
-
-  static MintTokenRequest ValidMint() {
-    MintTokenRequest request;
-    request.set_resource_type(types::v1::ENTITY_TYPE_TRACE);
-    request.set_resource_id("t");
-    return request;
-  }
-
-  std::function<absl::StatusOr<MintTokenResponse>(Context&, const MintTokenRequest&)> mint =
-      [](Context&, const MintTokenRequest&) { return MintTokenResponse(); };
-  std::latch verifying{1};
-  std::latch release{1};
-  std::atomic<bool> ended_cancelled = false;
-  std::map<std::string, std::string> trailers;  // of the last Mint
-  metrics::Registry registry_;
-  std::unique_ptr<TokenService::Stub> tokens;
-  std::unique_ptr<AggregatorService::Stub> aggregator;
-  std::unique_ptr<TopologyService::Stub> topology;
-
- private:
-  // A method that is never called: a server starts with all handlers only.
-  template <typename Request, typename Response>
-  void Register(const std::string& method) {
-    server_.Inline<Request, Response>("verdict.aggregator.v1.AggregatorService/" + method,
-                                      [](Context&, const Request&) { return Response(); });
-  }
-
-  // A streamed method that answers nothing.
-  template <typename Request, typename Response>
-  void Stream(const std::string& method) {
-    server_.Stream<Request, Response>(
-        "verdict.aggregator.v1.TopologyService/" + method,
-        [](Context&, const Request&, Writer<Response>&) { return absl::OkStatus(); });
-  }
-
-  NamedKeys keys_;
-
- public:
-  Server server_;
-};
 
 TEST_CASE("only a good key with the method's scope gets through") {
-  Fixture f;
+  TestServer f;
   CHECK(f.Mint({}).ok());
   CHECK(ReasonOf(f.Mint({.key = ""})) == errors::v1::REASON_UNAUTHENTICATED);
   CHECK(ReasonOf(f.Mint({.key = "wrong"})) == errors::v1::REASON_UNAUTHENTICATED);
@@ -210,7 +39,7 @@ TEST_CASE("only a good key with the method's scope gets through") {
 }
 
 TEST_CASE("the key may come as x-api-key, and two that differ are none") {
-  Fixture f;
+  TestServer f;
   const auto reason = [&](const std::string& bearer, const std::string& key) {
     return ReasonOf(f.Mint({.key = bearer, .metadata = {{"x-api-key", key}}}));
   };
@@ -224,7 +53,7 @@ TEST_CASE("the key may come as x-api-key, and two that differ are none") {
 }
 
 TEST_CASE("an admin key passes for a project that it names, and on admin methods") {
-  Fixture f;
+  TestServer f;
   CHECK(ReasonOf(f.Mint({.key = "admin"})) == errors::v1::REASON_PERMISSION_DENIED);
   CHECK(f.Mint({.key = "admin", .metadata = {{"verdict-project", kProject}}}).ok());
 
@@ -234,13 +63,13 @@ TEST_CASE("an admin key passes for a project that it names, and on admin methods
   for (const auto& [key, reason] : {std::pair{"admin", errors::v1::REASON_UNSPECIFIED},
                                     {"token", errors::v1::REASON_PERMISSION_DENIED}}) {
     grpc::ClientContext context;
-    Fixture::Prepare(context, {.key = key});
+    TestServer::Prepare(context, {.key = key});
     CHECK(ReasonOf(FromGrpc(f.tokens->RevokeAllTokens(&context, request, &response))) == reason);
   }
 }
 
 TEST_CASE("a project that is not the key's own is refused, whether it exists or not") {
-  Fixture f;
+  TestServer f;
   GetEntityFeedbackRequest request;
   request.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
   request.set_entity_id("0");
@@ -248,7 +77,7 @@ TEST_CASE("a project that is not the key's own is refused, whether it exists or 
   for (const char* project : {"01900000-0000-7000-8000-000000000002", "not-a-uuid", ""}) {
     request.set_project_id(project);
     grpc::ClientContext context;
-    Fixture::Prepare(context, {.key = "read"});
+    TestServer::Prepare(context, {.key = "read"});
     refusals.push_back(FromGrpc(f.aggregator->GetEntityFeedback(&context, request)->Finish()));
     CHECK(ReasonOf(refusals.back()) == errors::v1::REASON_PERMISSION_DENIED);
     CHECK(refusals.back() == refusals.front());
@@ -256,12 +85,12 @@ TEST_CASE("a project that is not the key's own is refused, whether it exists or 
 }
 
 TEST_CASE("a project that need not be named is the key's own") {
-  Fixture f;
+  TestServer f;
   const auto reason = [&](const std::optional<std::string>& project) {
     aggregator::v1::ListSpansRequest request;
     if (project) request.set_project_id(*project);
     grpc::ClientContext context;
-    Fixture::Prepare(context, {.key = "read"});
+    TestServer::Prepare(context, {.key = "read"});
     return ReasonOf(FromGrpc(f.topology->ListSpans(&context, request)->Finish()));
   };
   CHECK(reason(std::nullopt) == errors::v1::REASON_UNSPECIFIED);
@@ -272,7 +101,7 @@ TEST_CASE("a project that need not be named is the key's own") {
 }
 
 TEST_CASE("a request that breaks its fields' rules never reaches the handler") {
-  Fixture f;
+  TestServer f;
   bool reached = false;
   f.mint = [&](Context&, const MintTokenRequest&) {
     reached = true;
@@ -285,7 +114,7 @@ TEST_CASE("a request that breaks its fields' rules never reaches the handler") {
 }
 
 TEST_CASE("the handler sees request id, idempotency key and principal, and can say that it replayed") {
-  Fixture f;
+  TestServer f;
   std::string request_id;
   std::optional<std::string> key;
   f.mint = [&](Context& context, const MintTokenRequest&) {
@@ -309,7 +138,7 @@ TEST_CASE("the handler sees request id, idempotency key and principal, and can s
 }
 
 TEST_CASE("an internal error's cause does not leave, another error's message does") {
-  Fixture f;
+  TestServer f;
   f.mint = [](Context&, const MintTokenRequest&) { return InternalError("relation x does not exist"); };
   const absl::Status internal = f.Mint({});
   CHECK(ReasonOf(internal) == errors::v1::REASON_INTERNAL);
@@ -324,7 +153,7 @@ TEST_CASE("an internal error's cause does not leave, another error's message doe
 }
 
 TEST_CASE("a key's rate limit answers RATE_LIMITED with a time to come back") {
-  Fixture f({.rate_limit = {.per_second = 1, .burst = 2}});
+  TestServer f({.rate_limit = {.per_second = 1, .burst = 2}});
   CHECK(f.Mint({}).ok());
   CHECK(f.Mint({}).ok());
   const absl::Status status = f.Mint({});
@@ -335,7 +164,7 @@ TEST_CASE("a key's rate limit answers RATE_LIMITED with a time to come back") {
 }
 
 TEST_CASE("a call whose time is over before it begins is refused") {
-  Fixture f;
+  TestServer f;
   REQUIRE(f.Mint({}).ok());  // connected
   bool reached = false;
   f.mint = [&](Context&, const MintTokenRequest&) {
@@ -347,20 +176,20 @@ TEST_CASE("a call whose time is over before it begins is refused") {
 }
 
 TEST_CASE("blocking work that exceeds the executor's bound is refused as OVERLOADED") {
-  Fixture f({.executor_threads = 1, .executor_waiting_max = 0});
+  TestServer f({.executor_threads = 1, .executor_waiting_max = 0});
   VerifyTokenRequest request;
   request.set_token("t");
   VerifyTokenResponse response;
   grpc::ClientContext context;
-  Fixture::Prepare(context, {});
+  TestServer::Prepare(context, {});
   CHECK(ReasonOf(FromGrpc(f.tokens->VerifyToken(&context, request, &response))) ==
         errors::v1::REASON_OVERLOADED);
 }
 
 TEST_CASE("a handler learns that its caller is gone, and the server waits for it when it ends") {
-  Fixture f;
+  TestServer f;
   grpc::ClientContext context;
-  Fixture::Prepare(context, {});
+  TestServer::Prepare(context, {});
   std::jthread caller([&] {
     VerifyTokenRequest request;
     request.set_token("t");
@@ -377,35 +206,35 @@ TEST_CASE("a handler learns that its caller is gone, and the server waits for it
 }
 
 TEST_CASE("a method that the server does not have is UNIMPLEMENTED") {
-  Fixture f;
+  TestServer f;
   const auto identities = token::v1::IdentityService::NewStub(NewChannel(f.server_.address()));
   token::v1::AuthenticateRequest request;
   token::v1::AuthenticateResponse response;
   grpc::ClientContext context;
-  Fixture::Prepare(context, {});
+  TestServer::Prepare(context, {});
   CHECK(ReasonOf(FromGrpc(identities->Authenticate(&context, request, &response))) ==
         errors::v1::REASON_UNIMPLEMENTED);
 }
 
 TEST_CASE("async handlers answer from their own threads") {
-  Fixture f;
+  TestServer f;
   RevokeTokenRequest request;
   request.set_id(kProject);
   RevokeTokenResponse response;
   grpc::ClientContext context;
-  Fixture::Prepare(context, {});
+  TestServer::Prepare(context, {});
   CHECK(f.tokens->RevokeToken(&context, request, &response).ok());
 }
 
 TEST_CASE("a streamed RPC delivers every message in order") {
-  Fixture f;
+  TestServer f;
   for (const int count : {0, 1, 500}) {
     GetEntityFeedbackRequest request;
     request.set_project_id(kProject);
     request.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
     request.set_entity_id(std::to_string(count));
     grpc::ClientContext context;
-    Fixture::Prepare(context, {.key = "read"});
+    TestServer::Prepare(context, {.key = "read"});
     const auto reader = f.aggregator->GetEntityFeedback(&context, request);
     GetEntityFeedbackResponse response;
     int received = 0;
@@ -419,7 +248,7 @@ TEST_CASE("a streamed RPC delivers every message in order") {
 }
 
 TEST_CASE("a streamed RPC names its state before its first message, and sends none to whoever has it") {
-  Fixture f;
+  TestServer f;
   GetEntityFeedbackRequest request;
   request.set_project_id(kProject);
   request.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
@@ -433,7 +262,7 @@ TEST_CASE("a streamed RPC names its state before its first message, and sends no
                                                      {"*", "2", 0}}));
   request.set_entity_id(count);
   grpc::ClientContext context;
-  Fixture::Prepare(context, {.key = "read"});
+  TestServer::Prepare(context, {.key = "read"});
   if (tags != nullptr) context.AddMetadata("if-none-match", tags);
   const auto reader = f.aggregator->GetEntityFeedback(&context, request);
   reader->WaitForInitialMetadata();
@@ -447,21 +276,73 @@ TEST_CASE("a streamed RPC names its state before its first message, and sends no
   CHECK(received == messages);
 }
 
+TEST_CASE("a streamed RPC may be answered at once, with a message or without, or streamed after all") {
+  TestServer f;
+  const auto call = [&](const std::string& span_id) {
+    grpc::ClientContext context;
+    TestServer::Prepare(context, {.key = "read"});
+    const auto reader = f.aggregator->ListSpanEvaluations(&context, SpanRequest(span_id));
+    SpanAnswer answer = {.span_id = span_id, .messages = {}, .etag = ""};
+    for (ListSpanEvaluationsResponse response; reader->Read(&response);) {
+      answer.messages.push_back(response.span_id());
+    }
+    answer.reason = ReasonOf(FromGrpc(reader->Finish()));
+    const auto& metadata = context.GetServerInitialMetadata();
+    if (const auto tag = metadata.find("etag"); tag != metadata.end()) {
+      answer.etag = {tag->second.data(), tag->second.size()};
+    }
+    return answer;
+  };
+  for (const SpanAnswer& expected : kSpanAnswers) {
+    CAPTURE(expected.span_id);
+    const SpanAnswer answer = call(expected.span_id);
+    CHECK(answer.messages == expected.messages);
+    CHECK(answer.etag == expected.etag);
+    CHECK(answer.reason == expected.reason);
+  }
+  // What was streamed already stays, and the end says that it is not all.
+  const SpanAnswer broken = call("stream, and fail");
+  CHECK(broken.messages.size() == 2);
+  CHECK(broken.reason == errors::v1::REASON_OVERLOADED);
+  // Each counts once.
+  const auto counted = [&](const std::string& reason, int count) {
+    return f.registry_.Text().find(
+               R"(verdict_rpc_total{method="verdict.aggregator.v1.AggregatorService/ListSpanEvaluations",reason=")" +
+               reason + "\"} " + std::to_string(count)) != std::string::npos;
+  };
+  CHECK(counted("OK", 3));
+  CHECK(counted("JUDGE_NOT_FOUND", 1));
+  CHECK(counted("OVERLOADED", 1));
+}
+
+TEST_CASE("what is answered at once needs no thread of the executor, and what has to be streamed does") {
+  TestServer f({.executor_threads = 1, .executor_waiting_max = 0});
+  for (const auto& [span_id, reason] :
+       {std::pair("whole", errors::v1::REASON_UNSPECIFIED), {"stream", errors::v1::REASON_OVERLOADED}}) {
+    grpc::ClientContext context;
+    TestServer::Prepare(context, {.key = "read"});
+    const auto reader = f.aggregator->ListSpanEvaluations(&context, SpanRequest(span_id));
+    for (ListSpanEvaluationsResponse response; reader->Read(&response);) {
+    }
+    CHECK(ReasonOf(FromGrpc(reader->Finish())) == reason);
+  }
+}
+
 TEST_CASE("a caller that does not read holds a stream no longer than its deadline") {
-  Fixture f({.stream_deadline = 300ms});
+  TestServer f({.stream_deadline = 300ms});
   GetEntityFeedbackRequest request;
   request.set_project_id(kProject);
   request.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
   request.set_entity_id("1000000");
   grpc::ClientContext context;
-  Fixture::Prepare(context, {.key = "read", .deadline = 20s});
+  TestServer::Prepare(context, {.key = "read", .deadline = 20s});
   const auto reader = f.aggregator->GetEntityFeedback(&context, request);
   f.server_.Shutdown(10s);  // ends once the stream has, well before 10 s
   CHECK_FALSE(reader->Finish().ok());
 }
 
 TEST_CASE("callers who do not read share a part of the threads, and leave the others to those who do") {
-  Fixture f({.executor_threads = 8});  // one slow reader a caller
+  TestServer f({.executor_threads = 8});  // one slow reader a caller
   GetEntityFeedbackRequest request;
   request.set_project_id(kProject);
   request.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
@@ -469,7 +350,7 @@ TEST_CASE("callers who do not read share a part of the threads, and leave the ot
   grpc::ClientContext first;
   grpc::ClientContext second;
   for (grpc::ClientContext* context : {&first, &second}) {
-    Fixture::Prepare(*context, {.key = "read", .deadline = 60s});
+    TestServer::Prepare(*context, {.key = "read", .deadline = 60s});
   }
   const auto readers = {f.aggregator->GetEntityFeedback(&first, request),
                         f.aggregator->GetEntityFeedback(&second, request)};
@@ -479,7 +360,7 @@ TEST_CASE("callers who do not read share a part of the threads, and leave the ot
 
   request.set_entity_id("1");
   grpc::ClientContext quick;
-  Fixture::Prepare(quick, {.key = "read"});
+  TestServer::Prepare(quick, {.key = "read"});
   const auto reader = f.aggregator->GetEntityFeedback(&quick, request);
   GetEntityFeedbackResponse response;
   CHECK(reader->Read(&response));
@@ -495,7 +376,7 @@ absl::Status MintBytes(const std::string& address, const grpc::ByteBuffer& messa
                        grpc_compression_algorithm compression = GRPC_COMPRESS_NONE) {
   grpc::GenericStub stub(NewChannel(address));
   grpc::ClientContext context;
-  Fixture::Prepare(context, {.key = key, .deadline = 60s});
+  TestServer::Prepare(context, {.key = key, .deadline = 60s});
   context.set_compression_algorithm(compression);
   grpc::ByteBuffer response;
   grpc::CompletionQueue queue;
@@ -516,7 +397,7 @@ grpc::ByteBuffer Bytes(const std::string& text) {
 }
 
 TEST_CASE("a message is looked at when its sender is known, and never before") {
-  Fixture f;
+  TestServer f;
   for (const auto& [message, reason] :
        {std::pair(std::string("no message"), errors::v1::REASON_VALIDATION_ERROR),
         {"\x1f\x8b no gzip", errors::v1::REASON_BAD_REQUEST},
@@ -532,13 +413,13 @@ TEST_CASE("a message is looked at when its sender is known, and never before") {
 }
 
 TEST_CASE("a message may be compressed with gzip, and with nothing else") {
-  Fixture f;
+  TestServer f;
   std::string resource;
   f.mint = [&](Context&, const MintTokenRequest& request) {
     resource = request.resource_id();
     return MintTokenResponse();
   };
-  MintTokenRequest request = Fixture::ValidMint();
+  MintTokenRequest request = TestServer::ValidMint();
   request.set_resource_id(std::string(200, 'r'));
   const grpc::ByteBuffer bytes = Bytes(request.SerializeAsString());
   CHECK(MintBytes(f.server_.address(), bytes, "token", GRPC_COMPRESS_GZIP).ok());
@@ -559,7 +440,7 @@ std::size_t BombMiB(const std::string& address, const std::string& key, const ab
 
 TEST_CASE("a message that inflates to more than is allowed takes no memory, whoever sent it") {
   constexpr std::size_t kMiBMax = 50;
-  Fixture f;
+  TestServer f;
   const std::size_t stranger = BombMiB(f.server_.address(), "wrong", absl::StatusCode::kUnauthenticated);
   const std::size_t caller = BombMiB(f.server_.address(), "token", absl::StatusCode::kInvalidArgument);
 
@@ -579,7 +460,7 @@ TEST_CASE("a message that inflates to more than is allowed takes no memory, whoe
 }
 
 TEST_CASE("a port in use is an error") {
-  Fixture f;
+  TestServer f;
   metrics::Registry registry;
   NamedKeys keys;
   Server second({.listen = f.server_.address()}, keys, registry);
