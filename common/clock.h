@@ -46,6 +46,7 @@ class FakeClock final : public Clock {
 
 // RFC 3339 in UTC with milliseconds: 2026-05-29T20:54:19.746Z. For years 0 to 9999.
 std::string FormatTime(Time time);
+void AppendTime(Time time, std::string& out);
 
 // google.protobuf.Timestamp and back. FromProto rounds down to a millisecond.
 google::protobuf::Timestamp ToProto(Time time);

@@ -1,14 +1,19 @@
 #include "common/log/log.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
+#include <chrono>
 #include <cmath>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
-#include <utility>
+#include <mutex>
+#include <thread>
 
-#include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/base_sink.h>
 
 namespace verdict::log {
 namespace {
@@ -28,19 +33,64 @@ constexpr std::array kLevels = {
 
 const LevelRule& RuleOf(Level level) { return kLevels[static_cast<size_t>(level)]; }
 
+// How long a line may wait for others, so that they are written together.
+constexpr std::chrono::milliseconds kGatherTime(10);
+// With so much waiting a caller writes by itself, and waits for whoever reads the log.
+constexpr std::size_t kWaitingBytesMax = 64 * 1024;
+
+// Gathers lines, and writes those that wait together: when it is flushed, or on a thread of its own within
+// kGatherTime. spdlog's own flusher counts in seconds, and wakes up when nothing waits.
+class GatheringSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  // Writes from now on what waits. Call once; lives as long as the process.
+  void Start() {
+    std::thread([this] {
+      for (;;) {
+        {
+          std::unique_lock lock(mutex_);
+          has_lines_.wait(lock, [this] { return waiting_.size() > 0; });
+        }
+        std::this_thread::sleep_for(kGatherTime);
+        flush();
+      }
+    }).detach();
+  }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& line) override {
+    if (waiting_.size() == 0) has_lines_.notify_one();
+    formatter_->format(line, waiting_);
+    if (waiting_.size() > kWaitingBytesMax) flush_();
+  }
+
+  void flush_() override {
+    // When it fails, nobody can be told.
+    static_cast<void>(std::fwrite(waiting_.data(), 1, waiting_.size(), stderr));
+    waiting_.clear();
+  }
+
+ private:
+  spdlog::memory_buf_t waiting_;  // as has_lines_, guarded by mutex_
+  std::condition_variable has_lines_;
+};
+
 // The process's one log, set up by Init.
 struct Output {
-  Output() : logger("verdict", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
+  Output() : sink(std::make_shared<GatheringSink>()), logger("verdict", sink) {
     logger.set_pattern("%v");
     logger.set_level(spdlog::level::info);
+    logger.flush_on(spdlog::level::trace);
   }
 
   std::string service;
+  std::shared_ptr<GatheringSink> sink;
   spdlog::logger logger;
+  std::once_flag started;
 };
 
+// Never destroyed: threads may log until the process is gone.
 Output& GetOutput() {
-  static Output output;
+  static auto& output = *new Output;
   return output;
 }
 
@@ -64,49 +114,83 @@ size_t CharacterLength(std::string_view text) {
   return 0;
 }
 
-std::string ToUtf8(std::string_view bytes) {
-  std::string text;
-  text.reserve(bytes.size());
+// ASCII that a JSON string has as it is.
+bool IsPlain(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
+
+// As a JSON string. What is no UTF-8 is replaced.
+void Append(std::string_view bytes, std::string& line) {
+  constexpr std::string_view kHexDigits = "0123456789abcdef";
+  line += '"';
   while (!bytes.empty()) {
+    const auto plain = static_cast<size_t>(std::ranges::find_if_not(bytes, IsPlain) - bytes.begin());
+    line += bytes.substr(0, plain);
+    bytes.remove_prefix(plain);
+    if (bytes.empty()) break;
+    const auto first = static_cast<uint8_t>(bytes.front());
     const size_t length = CharacterLength(bytes);
-    text += length == 0 ? "\xef\xbf\xbd" : bytes.substr(0, length);
-    bytes.remove_prefix(length == 0 ? 1 : length);
+    if (first == '"' || first == '\\') {
+      line += '\\';
+      line += bytes.front();
+    } else if (first < 0x20) {
+      line += "\\u00";
+      line += kHexDigits[first >> 4];
+      line += kHexDigits[first & 15];
+    } else {
+      line += length == 0 ? "\xef\xbf\xbd" : bytes.substr(0, length);
+    }
+    bytes.remove_prefix(std::max<size_t>(length, 1));
   }
-  return text;
+  line += '"';
 }
 
-std::string ToJson(std::string_view text) { return boost::json::serialize(ToUtf8(text)); }
-std::string ToJson(bool value) { return value ? "true" : "false"; }
-std::string ToJson(int64_t value) { return std::to_string(value); }
+template <typename Number>
+void AppendNumber(Number number, std::string& line) {
+  char text[32];  // the longest double has 24 characters
+  line.append(text, std::to_chars(text, text + sizeof text, number).ptr);
+}
+
+void Append(bool value, std::string& line) { line += value ? "true" : "false"; }
+void Append(int64_t value, std::string& line) { AppendNumber(value, line); }
 // JSON has no infinities: they are written as texts.
-std::string ToJson(double value) {
-  if (!std::isfinite(value)) return ToJson(std::string_view(std::to_string(value)));
-  return boost::json::serialize(boost::json::value(value));
+void Append(double value, std::string& line) {
+  if (std::isfinite(value)) return AppendNumber(value, line);
+  Append(std::string_view(std::to_string(value)), line);
 }
 
 void Write(Level level, std::string_view message, Fields fields) {
   Output& output = GetOutput();
   const auto spdlog_level = RuleOf(level).spdlog_level;
   if (!output.logger.should_log(spdlog_level)) return;
-  output.logger.log(spdlog_level, spdlog::string_view_t(FormatLine(SystemClock().Now(), level, output.service,
-                                                                   message, fields)));
+  const Time now = SystemClock().Now();
+  output.logger.log(now, spdlog::source_loc(), spdlog_level,
+                    FormatLine(now, level, output.service, message, fields));
+}
+
+// What is logged from here on is written at once.
+void End() {
+  spdlog::logger& logger = GetOutput().logger;
+  logger.flush_on(spdlog::level::trace);
+  logger.flush();
 }
 
 }  // namespace
 
 bool ParseLevel(std::string_view name, Level* level) {
-  for (const LevelRule& rule : kLevels) {
-    if (rule.name != name) continue;
-    *level = rule.level;
-    return true;
-  }
-  return false;
+  const auto* const rule = std::ranges::find(kLevels, name, &LevelRule::name);
+  if (rule == kLevels.end()) return false;
+  *level = rule->level;
+  return true;
 }
 
 void Init(std::string_view service, Level level) {
   Output& output = GetOutput();
   output.service = service;
   output.logger.set_level(RuleOf(level).spdlog_level);
+  std::call_once(output.started, [&output] {
+    output.sink->Start();
+    output.logger.flush_on(spdlog::level::warn);
+    std::atexit(End);
+  });
 }
 
 void Debug(std::string_view message, Fields fields) { Write(Level::kDebug, message, fields); }
@@ -116,12 +200,21 @@ void Error(std::string_view message, Fields fields) { Write(Level::kError, messa
 
 std::string FormatLine(Time time, Level level, std::string_view service, std::string_view message,
                        Fields fields) {
-  std::string line = "{\"time\":\"" + FormatTime(time) + "\",\"level\":\"";
+  std::string line;
+  line.reserve(256);  // most lines
+  line += "{\"time\":\"";
+  AppendTime(time, line);
+  line += "\",\"level\":\"";
   line += RuleOf(level).name;
-  line += "\",\"service\":" + ToJson(service) + ",\"message\":" + ToJson(message);
+  line += "\",\"service\":";
+  Append(service, line);
+  line += ",\"message\":";
+  Append(message, line);
   for (const Field& field : fields) {
-    line += ',' + ToJson(field.key()) + ':';
-    line += std::visit([](auto value) { return ToJson(value); }, field.value());
+    line += ',';
+    Append(field.key(), line);
+    line += ':';
+    std::visit([&](auto value) { Append(value, line); }, field.value());
   }
   line += '}';
   return line;

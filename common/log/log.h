@@ -15,7 +15,9 @@
 //   log::Warn("database unavailable", {{"error", status.ToString()}, {"retry_in_ms", 250}});
 //   {"time":"2026-05-29T20:54:19.746Z","level":"warn","service":"token","message":"database unavailable",…}
 //
-// Thread-safe, and each line is written whole. Never log tokens, keys, bodies or connection strings.
+// Thread-safe; lines are written whole, in their order, and at the latest when the process exits. Warnings
+// and errors are so before the call returns, others within some 10 ms after Init: together, since a write
+// costs more than a line. Never log tokens, keys, bodies or connection strings.
 namespace verdict::log {
 
 enum class Level { kDebug, kInfo, kWarn, kError };
@@ -48,8 +50,9 @@ class Field {
 
 using Fields = std::initializer_list<Field>;
 
-// Names the process in every line and drops what is below `level`. Call once, before threads start; until
-// then the service is "" and the level kInfo.
+// Names the process in every line and drops what is below `level`. Call once, before threads start and with
+// the signals blocked that one of them waits for; until then the service is "", the level kInfo, and every
+// line is written before the call returns.
 void Init(std::string_view service, Level level);
 
 void Debug(std::string_view message, Fields fields = {});

@@ -1,14 +1,23 @@
 #include "common/log/log.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <limits>
+#include <memory>
 #include <random>
+#include <thread>
+#include <vector>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <catch2/catch.hpp>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "tests/support/await.h"
 
 namespace verdict::log {
 namespace {
@@ -36,6 +45,16 @@ std::string StderrOf(Body body) {
   return text;
 }
 
+// The last bytes of the file that stderr is.
+std::string EndOfStderr() {
+  struct stat status = {};
+  fstat(STDERR_FILENO, &status);
+  std::string end(std::min<size_t>(static_cast<size_t>(status.st_size), 200), '\0');
+  end.resize(static_cast<size_t>(std::max<ssize_t>(
+      pread(STDERR_FILENO, end.data(), end.size(), status.st_size - static_cast<off_t>(end.size())), 0)));
+  return end;
+}
+
 TEST_CASE("a line is one JSON object with its fields in order") {
   const std::string text = "t";
   CHECK(FormatLine(kTime, Level::kWarn, "token", "it happened",
@@ -46,7 +65,7 @@ TEST_CASE("a line is one JSON object with its fields in order") {
                     {"half", 0.5},
                     {"yes", true}}) ==
         R"({"time":"2026-05-29T20:54:19.746Z","level":"warn","service":"token","message":"it happened",)"
-        R"("text":"t","literal":"l","int":-3,"size":7,"half":5E-1,"yes":true})");
+        R"("text":"t","literal":"l","int":-3,"size":7,"half":0.5,"yes":true})");
 }
 
 TEST_CASE("a line parses as JSON and stays one line whatever bytes its fields hold") {
@@ -112,6 +131,54 @@ TEST_CASE("lines go to stderr, from the level that Init sets") {
   CHECK(first.at("count").as_int64() == 1);
   const auto second = Parse(text.substr(newline + 1, text.size() - newline - 2));
   CHECK(second.at("level").as_string() == "error");
+}
+
+TEST_CASE("lines that may wait are written soon, whole and in order") {
+  constexpr int kThreads = 4;
+  constexpr int kLines = 2'000;  // some 600 KB: more than may wait
+  const std::string text = StderrOf([] {
+    Init("token", Level::kInfo);
+    std::vector<std::jthread> threads;
+    for (int thread = 0; thread < kThreads; ++thread) {
+      threads.emplace_back([thread] {
+        for (int i = 0; i < kLines; ++i) Info("line", {{"thread", thread}, {"number", i}});
+      });
+    }
+    threads.clear();
+    Info("the last");
+    test::Await("the last line", [] { return EndOfStderr().find("the last") != std::string::npos; });
+  });
+  std::array<int64_t, kThreads> next = {};
+  int lines = 0;
+  for (size_t start = 0; start < text.size(); ++lines) {
+    const size_t end = text.find('\n', start);
+    const auto line = Parse(text.substr(start, end - start));
+    start = end + 1;
+    if (line.at("message").as_string() == "the last") continue;
+    int64_t& number = next.at(static_cast<size_t>(line.at("thread").as_int64()));
+    REQUIRE(line.at("number").as_int64() == number);
+    ++number;
+  }
+  CHECK(lines == kThreads * kLines + 1);
+}
+
+// Run by the next test, in a process of its own.
+TEST_CASE("logs and exits", "[.]") {
+  Init("token", Level::kInfo);
+  for (int i = 0; i < 100; ++i) Info("line", {{"number", i}});
+  std::exit(0);
+}
+
+TEST_CASE("no line is lost at exit") {
+  const auto program = std::filesystem::read_symlink("/proc/self/exe").string();
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> process(
+      popen(("'" + program + "' 'logs and exits' 2>&1 >/dev/null").c_str(), "r"), pclose);
+  REQUIRE(process != nullptr);
+  std::array<char, 4096> line;
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(std::fgets(line.data(), line.size(), process.get()) != nullptr);
+    CHECK(Parse(line.data()).at("number").as_int64() == i);
+  }
 }
 
 TEST_CASE("an unknown level is refused") {

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/status/error.h"
 
 namespace verdict::process {
@@ -24,6 +25,11 @@ sigset_t EndSignals() {
 }  // namespace
 
 Signals::Signals() {
+#ifdef NDEBUG
+  // Debian builds Abseil with its search for cycles among locks, in one graph of the process and at every
+  // lock.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+#endif
   const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
