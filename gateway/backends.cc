@@ -58,10 +58,11 @@ struct HealthCheck {
 }  // namespace
 
 struct Backends::Backend {
-  Backend(const BackendAddress& address, metrics::Registry& registry)
+  Backend(const BackendAddress& address, CallQueue& queue, metrics::Registry& registry)
       : name(address.name),
         packages(address.packages),
         stub(rpc::NewChannel(address.address)),
+        carrier(name, stub, queue, registry),
         serving(registry.Gauge("verdict_gateway_backend_serving", "1 while the backend says that it serves.",
                                {{"backend", name}})) {}
 
@@ -75,16 +76,17 @@ struct Backends::Backend {
   const std::string name;
   const std::vector<std::string> packages;
   grpc::GenericStub stub;
+  CallCarrier carrier;
   metrics::Gauge& serving;
   std::atomic<State> state = State::kUnknown;
   std::atomic<bool> has_served = false;
 };
 
 Backends::Backends(const std::vector<BackendAddress>& addresses, metrics::Registry& registry,
-                   std::chrono::milliseconds check_interval)
-    : check_interval_(check_interval) {
+                   std::chrono::milliseconds check_interval, std::size_t queue_threads)
+    : queue_(queue_threads), check_interval_(check_interval) {
   for (const BackendAddress& address : addresses) {
-    backends_.push_back(std::make_unique<Backend>(address, registry));
+    backends_.push_back(std::make_unique<Backend>(address, queue_, registry));
   }
   health_thread_ = std::jthread([this](const std::stop_token& stop) { CheckHealth(stop); });
 }
@@ -95,11 +97,12 @@ Backends::~Backends() {
   health_queue_.Shutdown();
 }
 
-grpc::GenericStub* Backends::Find(std::string_view package) const {
+std::optional<Backends::Calls> Backends::Find(std::string_view package) const {
   const auto found = std::ranges::find_if(backends_, [&](const auto& backend) {
     return std::ranges::find(backend->packages, package) != backend->packages.end();
   });
-  return found == backends_.end() ? nullptr : &(*found)->stub;
+  if (found == backends_.end()) return std::nullopt;
+  return Calls{.stub = (*found)->stub, .carrier = (*found)->carrier};
 }
 
 bool Backends::ready() const {
@@ -137,6 +140,7 @@ void Backends::CheckHealth(std::stop_token stop) {
     bool ok = false;
     for (std::size_t ended = 0; ended < checks.size(); ++ended) health_queue_.Next(&tag, &ok);
     for (std::size_t i = 0; i < checks.size(); ++i) backends_[i]->Set(checks[i]->Result());
+    for (const auto& backend : backends_) backend->carrier.Maintain(std::chrono::steady_clock::now());
   } while (!pause.wait_for(lock, stop, check_interval_, [&] { return stop.stop_requested(); }));
 }
 

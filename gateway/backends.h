@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +15,8 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include "common/metrics/metrics.h"
+#include "gateway/call_carrier.h"
+#include "gateway/call_queue.h"
 
 namespace verdict::gateway {
 
@@ -28,13 +32,22 @@ struct BackendAddress {
 class Backends {
  public:
   Backends(const std::vector<BackendAddress>& addresses, metrics::Registry& registry,
-           std::chrono::milliseconds check_interval = std::chrono::milliseconds(500));
+           std::chrono::milliseconds check_interval = std::chrono::milliseconds(500),
+           std::size_t queue_threads = 2);
   ~Backends();
   Backends(const Backends&) = delete;
   Backends& operator=(const Backends&) = delete;
 
-  // Calls the RPCs of a package; null when no service has it.
-  grpc::GenericStub* Find(std::string_view package) const;
+  // The ways to call a service.
+  struct Calls {
+    grpc::GenericStub& stub;  // each by itself
+    CallCarrier& carrier;     // many in one message
+  };
+
+  // Calls the RPCs of a package; nullopt when no service has it.
+  std::optional<Calls> Find(std::string_view package) const;
+  // Where calls by a stub are to complete.
+  grpc::CompletionQueue* queue() { return queue_.get(); }
 
   // Every service has been serving at some time, and we are not draining. One that fails later makes its own
   // routes fail, and is no reason to take the others' away.
@@ -50,6 +63,7 @@ class Backends {
 
   void CheckHealth(std::stop_token stop);
 
+  CallQueue queue_;
   std::vector<std::unique_ptr<Backend>> backends_;
   const std::chrono::milliseconds check_interval_;
   std::atomic<bool> draining_ = false;

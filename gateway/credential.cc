@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/rpc/call_metadata.h"
 #include "gateway/resumed.h"
 
@@ -39,10 +42,26 @@ Awaitable<absl::Status> CheckApiKey(auth::Authenticator& authenticator, const st
                                     auth::Deadline deadline) {
   const std::string secret = authorization.substr(sizeof(kBearer) - 1);
   if (secret.size() > auth::kCredentialBytesMax) co_return auth::Unauthenticated();
+  // Known, as a rule, and then said at once.
+  struct Answer {
+    absl::Mutex mutex;
+    std::optional<absl::Status> status;
+    absl::AnyInvocable<void(absl::Status)> resume;
+  };
+  const auto answer = std::make_shared<Answer>();
+  authenticator.Authenticate({.secret = secret}, deadline, [answer](const auto& principal) {
+    absl::MutexLock lock(&answer->mutex);
+    if (answer->resume) return answer->resume(principal.status());
+    answer->status = principal.status();
+  });
+  {
+    absl::MutexLock lock(&answer->mutex);
+    if (answer->status) co_return *answer->status;
+  }
   co_return co_await Resumed<absl::Status>([&](auto resume) {
-    authenticator.Authenticate(
-        {.secret = secret}, deadline,
-        [resume = std::move(resume)](const auto& principal) mutable { resume(principal.status()); });
+    absl::MutexLock lock(&answer->mutex);
+    if (answer->status) return resume(*answer->status);
+    answer->resume = std::move(resume);
   });
 }
 

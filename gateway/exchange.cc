@@ -31,18 +31,32 @@ constexpr std::size_t kChunkExtensionsMax = 256;  // of all chunks of a body: th
 std::string RequestIdOf(const RequestHead& head) {
   if (const auto given = head.Field("X-Request-Id"); given && rpc::IsRequestId(*given))
     return std::string(*given);
-  std::array<unsigned char, 16> random = {};
-  RAND_bytes(random.data(), random.size());
-  return absl::BytesToHexString({reinterpret_cast<const char*>(random.data()), random.size()});
+  // The generator costs as much for many as for one.
+  constexpr std::size_t kIdBytes = 16;
+  thread_local std::array<unsigned char, 64 * kIdBytes> random;
+  thread_local std::size_t used = random.size();
+  if (used == random.size()) {
+    RAND_bytes(random.data(), random.size());
+    used = 0;
+  }
+  const auto* id = reinterpret_cast<const char*>(random.data() + used);
+  used += kIdBytes;
+  return absl::BytesToHexString({id, kIdBytes});
 }
 
-// "Sun, 06 Nov 1994 08:49:37 GMT"
-std::string HttpDate() {
+// "Sun, 06 Nov 1994 08:49:37 GMT", made once a second and thread.
+const std::string& HttpDate() {
+  thread_local std::time_t time = -1;
+  thread_local std::string date;
   const std::time_t now = std::time(nullptr);
-  std::tm parts = {};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> text = {};
-  return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+  if (now != time) {
+    std::tm parts = {};
+    gmtime_r(&now, &parts);
+    std::array<char, 32> text = {};
+    date.assign(text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts));
+    time = now;
+  }
+  return date;
 }
 
 // Beast's string_body, but for its reserving what Content-Length announces: memory is for what arrives.

@@ -1,5 +1,7 @@
 #include "gateway/json_plan.h"
 
+#include <algorithm>
+
 #include <google/protobuf/timestamp.pb.h>
 
 #include "absl/strings/ascii.h"
@@ -13,8 +15,10 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
+using google::protobuf::internal::WireFormatLite;
 
-constexpr int kFieldsMax = 64;
+// Of a field or an enum's value: they are looked up in arrays.
+constexpr size_t kNumberMax = 1000;
 
 absl::Status HasNoJson(const FieldDescriptor& field) {
   return InternalError(absl::StrCat(field.full_name(), ": ", field.type_name(), " has no JSON form here"));
@@ -28,6 +32,12 @@ std::string PrefixOf(const EnumDescriptor& descriptor) {
     prefix += absl::ascii_toupper(static_cast<unsigned char>(letter));
   }
   return prefix + '_';
+}
+
+// Of what can be absent nothing shows then, and empty is no JSON text.
+bool IsShownWhenAbsent(const FieldPlan& plan) {
+  if (plan.style == JsonStyle::kOtlp || plan.is_map()) return false;
+  return plan.is_list() || (!plan.field->has_presence() && plan.kind != FieldPlan::Kind::kJson);
 }
 
 }  // namespace
@@ -77,20 +87,30 @@ absl::StatusOr<const MessagePlan*> JsonPlans::Make(const Descriptor& descriptor,
     field.reflection = prototype.GetReflection();
     RETURN_IF_ERROR(MakeField(*descriptor.field(i), field));
     plan.by_name.emplace(field.name, &field);
+    const auto number = static_cast<size_t>(descriptor.field(i)->number());
+    if (number > kNumberMax) return HasNoJson(*descriptor.field(i));
+    plan.by_number.resize(std::max(plan.by_number.size(), number + 1));
+    plan.by_number[number] = &field;
+    if (IsShownWhenAbsent(field)) plan.shown_when_absent |= uint64_t{1} << i;
   }
   return &plan;
 }
 
 absl::Status JsonPlans::MakeField(const FieldDescriptor& field, FieldPlan& plan) {
   plan.field = &field;
+  plan.is_repeated = field.is_repeated();
   const std::string& name = plan.style == JsonStyle::kOtlp ? field.json_name() : field.name();
   plan.name = name;
   plan.key = absl::StrCat("\"", name, "\":");
   plan.rule = &field.options().GetExtension(options::v1::field);
+  plan.wire_type = WireFormatLite::WireTypeForFieldType(static_cast<WireFormatLite::FieldType>(field.type()));
+  plan.tag = WireFormatLite::MakeTag(
+      field.number(), field.is_packed() ? WireFormatLite::WIRETYPE_LENGTH_DELIMITED : plan.wire_type);
   if (field.is_map()) {
     const Descriptor& entry = *field.message_type();
     if (entry.map_key()->type() != FieldDescriptor::TYPE_STRING) return HasNoJson(field);
     ASSIGN_OR_RETURN(const MessagePlan* entry_plan, Make(entry, plan.style));
+    plan.map_entry = entry_plan;
     plan.map_key = entry_plan->Find("key");
     plan.map_value = entry_plan->Find("value");
     return absl::OkStatus();
@@ -156,12 +176,17 @@ absl::StatusOr<const EnumPlan*> JsonPlans::MakeEnum(const EnumDescriptor& descri
     if (!value.name().starts_with(prefix)) {
       return InternalError(absl::StrCat(value.full_name(), " does not begin with ", prefix));
     }
-    const auto [name, is_new] =
-        plan.name_of.emplace(value.number(), absl::AsciiStrToLower(value.name().substr(prefix.size())));
-    if (!is_new) return InternalError(absl::StrCat(value.full_name(), " is an alias"));
-    absl::StrAppend(&plan.names, plan.names.empty() ? "" : ", ", name->second);
+    const auto number = static_cast<size_t>(value.number());  // huge, when it is negative
+    if (number > kNumberMax) return InternalError(absl::StrCat(value.full_name(), " has too high a number"));
+    plan.name_of.resize(std::max(plan.name_of.size(), number + 1));
+    std::string& name = plan.name_of[number];
+    if (!name.empty()) return InternalError(absl::StrCat(value.full_name(), " is an alias"));
+    name = absl::AsciiStrToLower(value.name().substr(prefix.size()));
+    absl::StrAppend(&plan.names, plan.names.empty() ? "" : ", ", name);
   }
-  for (const auto& [number, name] : plan.name_of) plan.number_of.emplace(name, number);
+  for (size_t number = 0; number < plan.name_of.size(); ++number) {
+    if (!plan.name_of[number].empty()) plan.number_of.emplace(plan.name_of[number], static_cast<int>(number));
+  }
   return &plan;
 }
 

@@ -10,6 +10,7 @@
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
+#include <google/protobuf/wire_format_lite.h>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -30,8 +31,13 @@ enum class JsonStyle : std::uint8_t { kOurs, kOtlp };
 // means absent and has none.
 struct EnumPlan {
   absl::flat_hash_map<std::string_view, int> number_of;
-  absl::flat_hash_map<int, std::string> name_of;
-  std::string names;  // in the order of the contract: "span, trace, session"
+  std::vector<std::string> name_of;  // by number; empty: none has it
+  std::string names;                 // in the order of the contract: "span, trace, session"
+
+  // Empty when the number has no name. Negative ones are huge here.
+  std::string_view NameOf(std::uint64_t number) const {
+    return number < name_of.size() ? name_of[number] : std::string_view();
+  }
 };
 
 // How one field is read and written.
@@ -55,29 +61,45 @@ struct FieldPlan {
   const google::protobuf::Reflection* reflection = nullptr;  // of the message; dear to ask it for
   Kind kind = Kind::kString;                                 // of a map: of its values
   JsonStyle style = JsonStyle::kOurs;
-  int index = 0;                          // in MessagePlan::fields
-  std::string_view name = {};             // in JSON; in ours, as in the contract
-  std::string key = {};                   // `"name":`
-  const EnumPlan* enumeration = nullptr;  // of kEnum
-  const MessagePlan* message = nullptr;   // of kMessage
-  const FieldPlan* map_key = nullptr;     // of a map: the fields of its entry
+  bool is_repeated = false;  // a list or a map
+  int index = 0;             // in MessagePlan::fields
+  std::uint32_t tag = 0;     // before each value, in protobuf's bytes
+  google::protobuf::internal::WireFormatLite::WireType wire_type = {};  // of a value; packed ones as without
+  std::string_view name = {};              // in JSON; in ours, as in the contract
+  std::string key = {};                    // `"name":`
+  const EnumPlan* enumeration = nullptr;   // of kEnum
+  const MessagePlan* message = nullptr;    // of kMessage
+  const MessagePlan* map_entry = nullptr;  // of a map
+  const FieldPlan* map_key = nullptr;      // the fields of its entry
   const FieldPlan* map_value = nullptr;
   const options::v1::FieldRule* rule = nullptr;
 
   bool is_map() const { return map_value != nullptr; }
-  bool is_list() const { return field->is_repeated() && !is_map(); }
+  bool is_list() const { return is_repeated && !is_map(); }
 };
 
-// How one type of message is read and written. At most 64 fields, so that a word can say which were seen.
+// How many fields a message has at most, so that a word can say which were seen.
+inline constexpr int kFieldsMax = 64;
+
+// How one type of message is read and written.
 struct MessagePlan {
   const google::protobuf::Descriptor* descriptor = nullptr;
   JsonStyle style = JsonStyle::kOurs;
-  std::vector<FieldPlan> fields = {};  // in the order of the contract
+  std::vector<FieldPlan> fields = {};   // in the order of the contract
+  std::uint64_t shown_when_absent = 0;  // bits of the fields that answers always have
   absl::flat_hash_map<std::string_view, const FieldPlan*> by_name = {};
+  std::vector<const FieldPlan*> by_number = {};  // null: no field has it
 
   const FieldPlan* Find(std::string_view name) const {
     const auto found = by_name.find(name);
     return found == by_name.end() ? nullptr : found->second;
+  }
+  // The field whose values stand behind this tag.
+  const FieldPlan* WithTag(std::uint32_t tag) const {
+    const auto number =
+        static_cast<size_t>(google::protobuf::internal::WireFormatLite::GetTagFieldNumber(tag));
+    const FieldPlan* const field = number < by_number.size() ? by_number[number] : nullptr;
+    return field != nullptr && field->tag == tag ? field : nullptr;
   }
 };
 

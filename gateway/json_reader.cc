@@ -439,6 +439,7 @@ absl::Status SetPath(const FieldPath& path, std::string_view value, Message& req
 }
 
 absl::Status ReadQuery(const Route& route, std::string_view query, Message& request) {
+  if (query.empty()) return absl::OkStatus();
   std::set<FieldPath> seen(route.variables.begin(), route.variables.end());
   while (!query.empty()) {
     const std::string_view parameter = query.substr(0, query.find('&'));

@@ -1,275 +1,414 @@
 #include "gateway/json_writer.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/timestamp.pb.h>
+#include <google/protobuf/wire_format_lite.h>
 
-#include "gateway/timestamp.h"
+#include "common/clock.h"
+#include "gateway/url.h"
 
 namespace verdict::gateway {
 namespace {
 
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using google::protobuf::Reflection;
-using google::protobuf::Timestamp;
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
 using Kind = FieldPlan::Kind;
 
-constexpr int kSingular = -1;
+constexpr int kDepthMax = 100;  // as protobuf's own parser
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
-template <typename Number>
-void AppendNumber(Number number, std::string& out) {
-  char text[32];  // the longest double has 24 characters
-  out.append(text, std::to_chars(text, text + sizeof text, number).ptr);
-}
+bool IsPlain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; }
 
-// JSON's numbers are doubles to many a reader.
-template <typename Number>
-void AppendInteger64(const FieldPlan& plan, Number number, std::string& out) {
-  const std::string_view quote = plan.style == JsonStyle::kOtlp ? "\"" : "";
-  out += quote;
-  AppendNumber(number, out);
-  out += quote;
-}
-
-void AppendDouble(double number, std::string& out) {
-  if (std::isfinite(number)) return AppendNumber(number, out);
-  out += std::isnan(number) ? "\"NaN\"" : number > 0 ? "\"Infinity\"" : "\"-Infinity\"";
-}
-
-void AppendHex(std::string_view bytes, std::string& out) {
-  out += '"';
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += kHexDigits[byte >> 4];
-    out += kHexDigits[byte & 15];
+// How many bytes at the front of the text a JSON string has as they are.
+size_t PlainLength(std::string_view text) {
+  constexpr size_t kBlock = 16;
+  size_t length = 0;
+  // Without a branch a byte: so the compiler looks at a whole block at once.
+  for (; text.size() - length >= kBlock; length += kBlock) {
+    unsigned plain = 1;
+    for (size_t i = 0; i < kBlock; ++i) plain &= static_cast<unsigned>(IsPlain(text[length + i]));
+    if (plain == 0) break;
   }
-  out += '"';
+  while (length < text.size() && IsPlain(text[length])) ++length;
+  return length;
 }
 
-// The value of a field, or one element of a list.
-template <typename Value>
-Value Get(const FieldPlan& plan, const Message& message, int index,
-          Value (Reflection::*get)(const Message&, const FieldDescriptor*) const,
-          Value (Reflection::*get_repeated)(const Message&, const FieldDescriptor*, int) const) {
-  return index == kSingular ? (plan.reflection->*get)(message, plan.field)
-                            : (plan.reflection->*get_repeated)(message, plan.field, index);
-}
-
-const Message& GetMessage(const FieldPlan& plan, const Message& message, int index) {
-  return index == kSingular ? plan.reflection->GetMessage(message, plan.field)
-                            : plan.reflection->GetRepeatedMessage(message, plan.field, index);
-}
-
-const std::string& GetString(const FieldPlan& plan, const Message& message, int index, std::string& scratch) {
-  return index == kSingular
-             ? plan.reflection->GetStringReference(message, plan.field, &scratch)
-             : plan.reflection->GetRepeatedStringReference(message, plan.field, index, &scratch);
-}
-
-void AppendValue(const FieldPlan& plan, const Message& message, int index, std::string& out) {
-  std::string scratch;
-  switch (plan.kind) {
-    case Kind::kBool:
-      out += Get(plan, message, index, &Reflection::GetBool, &Reflection::GetRepeatedBool) ? "true" : "false";
+void AppendEscape(char c, std::string& out) {
+  out += '\\';
+  switch (c) {
+    case '"':
+    case '\\':
+      out += c;
       return;
-    case Kind::kInt32:
-      return AppendNumber(Get(plan, message, index, &Reflection::GetInt32, &Reflection::GetRepeatedInt32),
-                          out);
-    case Kind::kInt64:
-      return AppendInteger64(
-          plan, Get(plan, message, index, &Reflection::GetInt64, &Reflection::GetRepeatedInt64), out);
-    case Kind::kUint32:
-      return AppendNumber(Get(plan, message, index, &Reflection::GetUInt32, &Reflection::GetRepeatedUInt32),
-                          out);
-    case Kind::kUint64:
-      return AppendInteger64(
-          plan, Get(plan, message, index, &Reflection::GetUInt64, &Reflection::GetRepeatedUInt64), out);
-    case Kind::kDouble:
-      return AppendDouble(Get(plan, message, index, &Reflection::GetDouble, &Reflection::GetRepeatedDouble),
-                          out);
-    case Kind::kString:
-      return AppendJsonString(GetString(plan, message, index, scratch), out);
-    case Kind::kHex:
-      return AppendHex(GetString(plan, message, index, scratch), out);
-    case Kind::kJson:
-      out += GetString(plan, message, index, scratch);
+    case '\n':
+      out += 'n';
       return;
-    case Kind::kEnum: {
-      const int number =
-          Get(plan, message, index, &Reflection::GetEnumValue, &Reflection::GetRepeatedEnumValue);
-      const auto name = plan.enumeration->name_of.find(number);
-      return AppendJsonString(name == plan.enumeration->name_of.end() ? "" : name->second, out);
-    }
-    case Kind::kTimestamp: {
-      const Message& time = GetMessage(plan, message, index);
-      out += '"';
-      AppendTimestamp(static_cast<const Timestamp&>(time), out);
-      out += '"';
+    case '\r':
+      out += 'r';
       return;
-    }
-    case Kind::kMessage:
-      return AppendJson(*plan.message, GetMessage(plan, message, index), out);
-  }
-}
-
-// By key: the message has no order of its own that would be the same the next time.
-void AppendMap(const FieldPlan& plan, const Message& message, std::string& out) {
-  std::vector<const Message*> entries;
-  for (int i = 0; i < plan.reflection->FieldSize(message, plan.field); ++i) {
-    entries.push_back(&plan.reflection->GetRepeatedMessage(message, plan.field, i));
-  }
-  std::string scratch;
-  std::ranges::sort(entries, {}, [&](const Message* entry) -> std::string_view {
-    return GetString(*plan.map_key, *entry, kSingular, scratch);
-  });
-  out += '{';
-  for (const Message* entry : entries) {
-    if (entry != entries.front()) out += ',';
-    AppendValue(*plan.map_key, *entry, kSingular, out);
-    out += ':';
-    AppendValue(*plan.map_value, *entry, kSingular, out);
-  }
-  out += '}';
-}
-
-// Appends the elements of a list, with commas between them.
-void AppendElements(const FieldPlan& plan, const Message& message, std::string& out) {
-  const int size = plan.reflection->FieldSize(message, plan.field);
-  for (int i = 0; i < size; ++i) {
-    if (i > 0) out += ',';
-    AppendValue(plan, message, i, out);
-  }
-}
-
-// Whether the message sets the field.
-bool IsSet(const FieldPlan& plan, const Message& message) {
-  return plan.field->is_repeated() ? plan.reflection->FieldSize(message, plan.field) > 0
-                                   : plan.reflection->HasField(message, plan.field);
-}
-
-// Whether the field shows.
-bool Shows(const FieldPlan& plan, const Message& message) {
-  if (plan.style == JsonStyle::kOtlp) return IsSet(plan, message);
-  if (plan.field->is_repeated()) return plan.is_list() || IsSet(plan, message);
-  const Reflection& reflection = *plan.reflection;
-  switch (plan.kind) {
-    case Kind::kEnum:
-      return plan.enumeration->name_of.contains(reflection.GetEnumValue(message, plan.field));
-    case Kind::kJson:  // empty is no JSON text
-      return reflection.HasField(message, plan.field);
-    case Kind::kDouble:  // JSON has no word for the others
-      if (!std::isfinite(reflection.GetDouble(message, plan.field))) return false;
-      [[fallthrough]];
+    case '\t':
+      out += 't';
+      return;
     default:
-      return !plan.field->has_presence() || reflection.HasField(message, plan.field);
+      out += "u00";
+      out += kHexDigits[static_cast<unsigned char>(c) >> 4];
+      out += kHexDigits[static_cast<unsigned char>(c) & 15];
   }
 }
 
-void AppendField(const FieldPlan& plan, const Message& message, std::string& out) {
-  if (plan.is_map()) return AppendMap(plan, message, out);
-  if (!plan.is_list()) return AppendValue(plan, message, kSingular, out);
-  out += '[';
-  AppendElements(plan, message, out);
-  out += ']';
+// What the bytes of a message say of one field.
+struct Value {
+  const char* data;  // a text or a message; a list or map from its first element's tag on
+  size_t size;
+  uint64_t number;  // any other; of a double its bits
+
+  std::string_view bytes() const { return {data, size}; }
+};
+
+CodedInputStream Input(std::string_view bytes) {
+  return CodedInputStream(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
 }
 
-// Appends `"name":value,` for every field that shows, but for `left_out`.
-void AppendMembers(const MessagePlan& plan, const Message& message, const FieldPlan* left_out,
-                   std::string& out) {
-  for (const FieldPlan& field : plan.fields) {
-    if (&field == left_out || !Shows(field, message)) continue;
-    out += field.key;
-    AppendField(field, message, out);
-    out += ',';
+// Reads a value of the wire type, from the input made of `bytes`.
+bool ReadValue(WireFormatLite::WireType type, std::string_view bytes, CodedInputStream& in, Value& value) {
+  switch (type) {
+    case WireFormatLite::WIRETYPE_VARINT:
+      return in.ReadVarint64(&value.number);
+    case WireFormatLite::WIRETYPE_FIXED64:
+      return in.ReadLittleEndian64(&value.number);
+    case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
+      int size = 0;
+      if (!in.ReadVarintSizeAsInt(&size)) return false;
+      value.data = bytes.data() + in.CurrentPosition();
+      value.size = static_cast<size_t>(size);
+      return in.Skip(size);
+    }
+    default:
+      return false;
   }
 }
+
+// The fields of a message, where its bytes have them; the last of those that stand twice and are no list.
+struct Fields {
+  uint64_t seen = 0;                     // bits of FieldPlan::index
+  std::array<Value, kFieldsMax> values;  // by FieldPlan::index, of those seen
+
+  bool Has(const FieldPlan& field) const { return (seen >> field.index & 1) != 0; }
+  Value Get(const FieldPlan& field) const {
+    return Has(field) ? values[static_cast<size_t>(field.index)] : Value();
+  }
+};
+
+// False when the bytes are no message.
+bool FindFields(const MessagePlan& plan, std::string_view message, Fields& fields) {
+  CodedInputStream in = Input(message);
+  for (;;) {
+    const auto start = static_cast<size_t>(in.CurrentPosition());
+    const uint32_t tag = in.ReadTag();
+    if (tag == 0) return in.ConsumedEntireMessage();
+    const FieldPlan* field = plan.WithTag(tag);
+    if (field == nullptr) {
+      if (!WireFormatLite::SkipField(&in, tag)) return false;
+      continue;
+    }
+    Value value = {};
+    if (!ReadValue(WireFormatLite::GetTagWireType(tag), message, in, value)) return false;
+    if (field->is_repeated) {
+      value.data = fields.Has(*field) ? fields.Get(*field).data : message.data() + start;
+      value.size = static_cast<size_t>(message.data() + in.CurrentPosition() - value.data);
+    }
+    fields.values[static_cast<size_t>(field->index)] = value;
+    fields.seen |= uint64_t{1} << field->index;
+  }
+}
+
+// Calls `each` with the elements of a list or the entries of a map until it returns false; false then, or
+// when the bytes are none.
+template <typename Each>
+bool ForEach(const FieldPlan& plan, std::string_view elements, Each each) {
+  CodedInputStream in = Input(elements);
+  while (const uint32_t tag = in.ReadTag()) {
+    if (tag != plan.tag) {
+      if (!WireFormatLite::SkipField(&in, tag)) return false;
+      continue;
+    }
+    Value element = {};
+    if (!ReadValue(WireFormatLite::GetTagWireType(tag), elements, in, element)) return false;
+    if (!plan.field->is_packed()) {
+      if (!each(element)) return false;
+      continue;
+    }
+    const std::string_view numbers = element.bytes();
+    CodedInputStream packed = Input(numbers);
+    while (static_cast<size_t>(packed.CurrentPosition()) < numbers.size()) {
+      if (!ReadValue(plan.wire_type, numbers, packed, element) || !each(element)) return false;
+    }
+  }
+  return true;
+}
+
+// Writes messages from their bytes: nothing is made of them on the way. Where a member returns false the
+// bytes are not what they should be.
+class Writer {
+ public:
+  explicit Writer(std::string& out) : out_(out) {}
+
+  bool Message(const MessagePlan& plan, std::string_view message) {
+    if (depth_ > kDepthMax) return false;
+    Fields fields;
+    if (!FindFields(plan, message, fields)) return false;
+    ++depth_;
+    out_ += '{';
+    if (!Members(plan, fields, fields.seen | plan.shown_when_absent)) return false;
+    if (out_.back() == ',') {
+      out_.back() = '}';
+    } else {
+      out_ += '}';
+    }
+    --depth_;
+    return true;
+  }
+
+  // `"name":value,` for every field of `shown`, bits of FieldPlan::index, that JSON has a word for.
+  bool Members(const MessagePlan& plan, const Fields& fields, uint64_t shown) {
+    for (; shown != 0; shown &= shown - 1) {
+      const FieldPlan& field = plan.fields[static_cast<size_t>(std::countr_zero(shown))];
+      const Value value = fields.Get(field);
+      if (!HasJson(field, value)) continue;
+      out_ += field.key;
+      if (!Field(field, value)) return false;
+      out_ += ',';
+    }
+    return true;
+  }
+
+  bool Field(const FieldPlan& plan, const Value& value) {
+    if (plan.is_map()) return Map(plan, value.bytes());
+    if (!plan.is_list()) return Single(plan, value);
+    out_ += '[';
+    if (!Elements(plan, value.bytes())) return false;
+    out_ += ']';
+    return true;
+  }
+
+  // The elements of a list, with commas between them.
+  bool Elements(const FieldPlan& plan, std::string_view elements) {
+    bool is_first = true;
+    return ForEach(plan, elements, [&](const Value& element) {
+      if (!std::exchange(is_first, false)) out_ += ',';
+      return Single(plan, element);
+    });
+  }
+
+  // The value of a field, or one element of a list.
+  bool Single(const FieldPlan& plan, const Value& value) {
+    switch (plan.kind) {
+      case Kind::kBool:
+        out_ += value.number != 0 ? "true" : "false";
+        return true;
+      case Kind::kInt32:
+        return Number(static_cast<int32_t>(value.number));
+      case Kind::kInt64:
+        return Integer64(plan, static_cast<int64_t>(value.number));
+      case Kind::kUint32:
+        return Number(static_cast<uint32_t>(value.number));
+      case Kind::kUint64:
+        return Integer64(plan, value.number);
+      case Kind::kDouble:
+        return Double(std::bit_cast<double>(value.number));
+      case Kind::kString:
+        if (!IsUtf8(value.bytes())) return false;
+        AppendJsonString(value.bytes(), out_);
+        return true;
+      case Kind::kHex:
+        return Hex(value.bytes());
+      case Kind::kJson:
+        out_ += value.bytes();
+        return IsUtf8(value.bytes());
+      case Kind::kEnum:
+        out_ += '"';
+        out_ += plan.enumeration->NameOf(value.number);
+        out_ += '"';
+        return true;
+      case Kind::kTimestamp:
+        return Time(value.bytes());
+      case Kind::kMessage:
+        return Message(*plan.message, value.bytes());
+    }
+    return false;
+  }
+
+ private:
+  // Whether JSON has a word for the value of the field.
+  static bool HasJson(const FieldPlan& plan, const Value& value) {
+    if (plan.style == JsonStyle::kOtlp || plan.is_repeated) return true;
+    switch (plan.kind) {
+      case Kind::kEnum:
+        return !plan.enumeration->NameOf(value.number).empty();
+      case Kind::kJson:  // empty is no JSON text
+        return !value.bytes().empty();
+      case Kind::kDouble:
+        return std::isfinite(std::bit_cast<double>(value.number));
+      default:
+        return true;
+    }
+  }
+
+  template <typename T>
+  bool Number(T number) {
+    char text[32];  // the longest double has 24 characters
+    out_.append(text, std::to_chars(text, text + sizeof text, number).ptr);
+    return true;
+  }
+
+  // JSON's numbers are doubles to many a reader.
+  template <typename T>
+  bool Integer64(const FieldPlan& plan, T number) {
+    const std::string_view quote = plan.style == JsonStyle::kOtlp ? "\"" : "";
+    out_ += quote;
+    Number(number);
+    out_ += quote;
+    return true;
+  }
+
+  bool Double(double number) {
+    if (std::isfinite(number)) return Number(number);
+    out_ += std::isnan(number) ? "\"NaN\"" : number > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+    return true;
+  }
+
+  bool Hex(std::string_view bytes) {
+    out_ += '"';
+    for (const char c : bytes) {
+      const auto byte = static_cast<unsigned char>(c);
+      out_ += kHexDigits[byte >> 4];
+      out_ += kHexDigits[byte & 15];
+    }
+    out_ += '"';
+    return true;
+  }
+
+  bool Time(std::string_view timestamp) {
+    google::protobuf::Timestamp time;
+    CodedInputStream in = Input(timestamp);
+    while (const uint32_t tag = in.ReadTag()) {
+      Value value = {};
+      if (!ReadValue(WireFormatLite::GetTagWireType(tag), timestamp, in, value)) return false;
+      switch (WireFormatLite::GetTagFieldNumber(tag)) {
+        case google::protobuf::Timestamp::kSecondsFieldNumber:
+          time.set_seconds(static_cast<int64_t>(value.number));
+          break;
+        case google::protobuf::Timestamp::kNanosFieldNumber:
+          time.set_nanos(static_cast<int32_t>(value.number));
+          break;
+        default:
+          break;
+      }
+    }
+    if (!IsTime(time)) return false;
+    out_ += '"';
+    AppendTime(FromProto(time), out_);
+    out_ += '"';
+    return true;
+  }
+
+  // By key: the message has no order of its own that would be the same the next time.
+  bool Map(const FieldPlan& plan, std::string_view map) {
+    std::vector<std::pair<Value, Value>> entries;
+    const bool are_entries = ForEach(plan, map, [&](const Value& entry) {
+      Fields fields;
+      if (!FindFields(*plan.map_entry, entry.bytes(), fields)) return false;
+      entries.emplace_back(fields.Get(*plan.map_key), fields.Get(*plan.map_value));
+      return true;
+    });
+    if (!are_entries) return false;
+    std::ranges::sort(entries, {}, [](const auto& entry) { return entry.first.bytes(); });
+    out_ += '{';
+    for (const auto& [key, value] : entries) {
+      if (out_.back() != '{') out_ += ',';
+      if (!Single(*plan.map_key, key)) return false;
+      out_ += ':';
+      if (!Single(*plan.map_value, value)) return false;
+    }
+    out_ += '}';
+    return true;
+  }
+
+  std::string& out_;
+  int depth_ = 0;
+};
+
+// Makes room for what most messages become, at once.
+void Reserve(std::string_view message, std::string& out) { out.reserve(out.size() + 2 * message.size()); }
 
 }  // namespace
 
 void AppendJsonString(std::string_view text, std::string& out) {
   out += '"';
-  size_t start = 0;  // of what is not yet appended
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
-    out += text.substr(start, i - start);
-    start = i + 1;
-    out += '\\';
-    switch (byte) {
-      case '"':
-      case '\\':
-        out += text[i];
-        break;
-      case '\n':
-        out += 'n';
-        break;
-      case '\r':
-        out += 'r';
-        break;
-      case '\t':
-        out += 't';
-        break;
-      default:
-        out += "u00";
-        out += kHexDigits[byte >> 4];
-        out += kHexDigits[byte & 15];
-    }
+  for (;;) {
+    const size_t plain = PlainLength(text);
+    out += text.substr(0, plain);
+    if (plain == text.size()) break;
+    AppendEscape(text[plain], out);
+    text.remove_prefix(plain + 1);
   }
-  out += text.substr(start);
   out += '"';
 }
 
-void AppendJson(const MessagePlan& plan, const Message& message, std::string& out) {
-  out += '{';
-  AppendMembers(plan, message, nullptr, out);
-  if (out.back() == ',') {
-    out.back() = '}';
-  } else {
-    out += '}';
-  }
+bool AppendJson(const MessagePlan& plan, std::string_view message, std::string& out) {
+  return Writer(out).Message(plan, message);
 }
 
-void AppendResponse(const Route& route, const Message& response, std::string& out) {
-  if (route.response_body != nullptr) return AppendField(*route.response_body, response, out);
-  AppendJson(*route.response_plan, response, out);
+bool AppendResponse(const Route& route, std::string_view response, std::string& out) {
+  Reserve(response, out);
+  if (route.response_body == nullptr) return AppendJson(*route.response_plan, response, out);
+  Fields fields;
+  return FindFields(*route.response_plan, response, fields) &&
+         Writer(out).Field(*route.response_body, fields.Get(*route.response_body));
 }
 
-void ResponseStream::Append(const Message& response, std::string& out) {
+bool ResponseStream::Append(std::string_view response, std::string& out) {
   const FieldPlan& items = *route_.items;
   const bool is_bare = route_.response_body != nullptr;
+  const MessagePlan& plan = *route_.response_plan;
+  Fields fields;
+  if (!FindFields(plan, response, fields)) return false;
+  Reserve(response, out);
+  Writer writer(out);
   if (route_.answers_lines()) {
-    for (int i = 0; i < items.reflection->FieldSize(response, items.field); ++i) {
-      AppendValue(items, response, i, out);
+    return ForEach(items, fields.Get(items).bytes(), [&](const Value& item) {
+      const bool written = writer.Single(items, item);
       out += '\n';
-    }
-    return;
+      return written;
+    });
   }
+  const uint64_t others = ~(uint64_t{1} << items.index);
   if (!has_begun_) {
     has_begun_ = true;
     if (!is_bare) {
       out += '{';
-      AppendMembers(*route_.response_plan, response, &items, out);
+      if (!writer.Members(plan, fields, (fields.seen | plan.shown_when_absent) & others)) return false;
       out += items.key;
     }
     out += '[';
   } else if (!is_bare) {
-    for (const FieldPlan& field : route_.response_plan->fields) {
-      if (&field == &items || !IsSet(field, response)) continue;
-      trailer_ += ',';
-      trailer_ += field.key;
-      AppendField(field, response, trailer_);
-    }
+    trailer_ += ',';
+    if (!Writer(trailer_).Members(plan, fields, fields.seen & others)) return false;
+    trailer_.pop_back();
   }
-  if (!IsSet(items, response)) return;
+  if (!fields.Has(items)) return true;
   if (has_items_) out += ',';
   has_items_ = true;
-  AppendElements(items, response, out);
+  return writer.Elements(items, fields.Get(items).bytes());
 }
 
 void ResponseStream::Finish(std::string& out) {

@@ -63,8 +63,19 @@ TEST_CASE("what JSON has no word for is left out") {
   message.set_colour(static_cast<testing::Colour>(77));
   message.set_maybe_number(std::numeric_limits<double>::quiet_NaN());
   message.set_number(std::numeric_limits<double>::infinity());
+  message.set_object("");
   const std::string json = ToJson(plan, message);
-  CHECK_THAT(json, !Catch::Contains("\"colour\":") && !Catch::Contains("number\":"));
+  CHECK_THAT(json, !Catch::Contains("\"colour\":") && !Catch::Contains("number\":") &&
+                       !Catch::Contains("\"object\":"));
+
+  // The same behind the items of a stream.
+  const RouteTable routes = TestRoutes();
+  ResponseStream stream(*routes.Find("GET", "/things/t/parts").route);
+  std::string streamed;
+  CHECK(stream.Append(Everything().SerializeAsString(), streamed));
+  CHECK(stream.Append(message.SerializeAsString(), streamed));
+  stream.Finish(streamed);
+  CHECK_THAT(streamed, Catch::EndsWith("\"children\":[]}"));
 }
 
 TEST_CASE("maps are sorted by key, whatever order they were filled in") {
@@ -82,16 +93,72 @@ TEST_CASE("maps are sorted by key, whatever order they were filled in") {
   CHECK_THAT(ToJson(plan, message), Catch::Contains("\"words\":{" + expected + "}"));
 }
 
+TEST_CASE("what is no message is refused") {
+  JsonPlans plans;
+  const MessagePlan& plan = **plans.Make(*Everything::descriptor());
+  const auto is_written = [&](const std::string& bytes) {
+    std::string json;
+    return AppendJson(plan, bytes, json);
+  };
+  Everything message;
+  message.set_text("a");
+  message.add_numbers(1);
+  message.mutable_child()->set_text("b");
+  const std::string bytes = message.SerializeAsString();
+  CHECK(is_written(bytes));
+  for (size_t size = 1; size < bytes.size(); ++size) {
+    Everything cut;
+    INFO(size);
+    CHECK(is_written(bytes.substr(0, size)) == cut.ParseFromString(bytes.substr(0, size)));
+  }
+  std::string no_utf8 = bytes;
+  no_utf8[bytes.find('a')] = '\xFF';
+  CHECK_FALSE(is_written(no_utf8));
+  // As deep as protobuf goes, and deeper.
+  Everything* innermost = &message;
+  for (int depth = 1; depth <= 110; ++depth) {
+    innermost = innermost->mutable_child();
+    message.set_text(std::to_string(depth));
+    const std::string nested = message.SerializeAsString();
+    Everything parsed;
+    INFO(depth);
+    CHECK(is_written(nested) == parsed.ParseFromString(nested));
+  }
+}
+
+TEST_CASE("what the contract does not know is passed over, and of what stands twice the last counts") {
+  JsonPlans plans;
+  const MessagePlan& plan = **plans.Make(*testing::Empty::descriptor());
+  Everything message;
+  message.set_text("a");
+  message.set_number(1.5);
+  std::string json;
+  CHECK(AppendJson(plan, message.SerializeAsString(), json));
+  CHECK(json == "{}");
+
+  const MessagePlan& everything = **plans.Make(*Everything::descriptor());
+  Everything later;
+  later.set_text("b");
+  later.add_texts("2");
+  later.add_numbers(2);
+  message.add_texts("1");
+  message.add_numbers(1);
+  json.clear();
+  CHECK(AppendJson(everything, message.SerializeAsString() + later.SerializeAsString(), json));
+  message.MergeFrom(later);
+  CHECK(json == ToJson(everything, message));
+}
+
 TEST_CASE("a list that is the answer is a bare array") {
   const RouteTable routes = ContractRoutes();
   const Route& route = *routes.Find("POST", "/spans").route;
   feedback::v1::CreateSpansResponse response;
   std::string json;
-  AppendResponse(route, response, json);
+  CHECK(AppendResponse(route, response.SerializeAsString(), json));
   CHECK(json == "[]");
   for (const char* id : {"a", "b"}) response.add_spans()->set_id(id);
   json.clear();
-  AppendResponse(route, response, json);
+  CHECK(AppendResponse(route, response.SerializeAsString(), json));
   CHECK(json == R"([{"id":"a","trace_id":"","name":""},{"id":"b","trace_id":"","name":""}])");
 }
 
@@ -101,12 +168,12 @@ TEST_CASE("the messages of a stream become lines, one an item") {
   ResponseStream stream(route);
   std::string json;
   aggregator::v1::ExportFeedbackResponse page;
-  stream.Append(page, json);
+  CHECK(stream.Append(page.SerializeAsString(), json));
   CHECK(json.empty());
   page.add_items()->set_id("1");
   page.add_items()->set_reason("a\nb");
-  stream.Append(page, json);
-  stream.Append(page, json);
+  CHECK(stream.Append(page.SerializeAsString(), json));
+  CHECK(stream.Append(page.SerializeAsString(), json));
   stream.Finish(json);
   const std::string lines = "{\"id\":\"1\"}\n{\"id\":\"\",\"reason\":\"a\\nb\"}\n";
   CHECK(json == lines + lines);
@@ -119,21 +186,21 @@ TEST_CASE("a stream whose response_body is its list is that array and nothing el
   page.set_text("left out");
   std::string json;
   ResponseStream empty(route);
-  empty.Append(page, json);
+  CHECK(empty.Append(page.SerializeAsString(), json));
   empty.Finish(json);
   CHECK(json == "[]");
 
   json.clear();
   ResponseStream stream(route);
-  stream.Append(page, json);
+  CHECK(stream.Append(page.SerializeAsString(), json));
   page.set_maybe_text("left out, too");
   page.add_children()->set_text("a");
   page.add_children();
-  stream.Append(page, json);
+  CHECK(stream.Append(page.SerializeAsString(), json));
   page.clear_children();
-  stream.Append(page, json);
+  CHECK(stream.Append(page.SerializeAsString(), json));
   page.add_children()->set_text("b");
-  stream.Append(page, json);
+  CHECK(stream.Append(page.SerializeAsString(), json));
   stream.Finish(json);
   JsonPlans plans;
   const MessagePlan& plan = **plans.Make(*Everything::descriptor());
@@ -151,14 +218,16 @@ TEST_CASE("a route shows its response_body") {
   response.mutable_tag()->set_tag("production");
   response.mutable_tag()->set_version(3);
   std::string json;
-  AppendResponse(*routes.Find("POST", "/projects/p/prompts/s/tags/production:pin").route, response, json);
+  CHECK(AppendResponse(*routes.Find("POST", "/projects/p/prompts/s/tags/production:pin").route,
+                       response.SerializeAsString(), json));
   CHECK(json == R"({"tag":"production","version":3,"version_id":""})");
 
   token::v1::VerifyTokenResponse verified;
   verified.set_valid(true);
   verified.set_resource_type(types::v1::ENTITY_TYPE_EVAL_RUN);
   json.clear();
-  AppendResponse(*routes.Find("GET", "/api/v1/feedback/token").route, verified, json);
+  CHECK(AppendResponse(*routes.Find("GET", "/api/v1/feedback/token").route, verified.SerializeAsString(),
+                       json));
   CHECK(json == R"({"valid":true,"resource_type":"eval_run","resource_id":""})");
 }
 
@@ -179,10 +248,10 @@ TEST_CASE("the messages of a stream become one object") {
   SECTION("in several messages") {
     ResponseStream stream(route);
     std::string json;
-    stream.Append(head, json);
-    stream.Append(page, json);
-    stream.Append(aggregator::v1::GetEntityFeedbackResponse(), json);
-    stream.Append(last, json);
+    CHECK(stream.Append(head.SerializeAsString(), json));
+    CHECK(stream.Append(page.SerializeAsString(), json));
+    CHECK(stream.Append(aggregator::v1::GetEntityFeedbackResponse().SerializeAsString(), json));
+    CHECK(stream.Append(last.SerializeAsString(), json));
     stream.Finish(json);
     CHECK(json ==
           R"({"entity_id":"s","summary":)" + summary + R"(,"items":[{"id":"1"},{"id":"2"},{"id":"3"}]})");
@@ -190,15 +259,15 @@ TEST_CASE("the messages of a stream become one object") {
   SECTION("in the first message alone, with items or without") {
     ResponseStream stream(route);
     std::string json;
-    stream.Append(head, json);
+    CHECK(stream.Append(head.SerializeAsString(), json));
     stream.Finish(json);
     CHECK(json == R"({"entity_id":"s","summary":)" + summary + R"(,"items":[]})");
 
     head.MergeFrom(last);
     ResponseStream with_items(route);
     json.clear();
-    with_items.Append(head, json);
-    with_items.Append(page, json);
+    CHECK(with_items.Append(head.SerializeAsString(), json));
+    CHECK(with_items.Append(page.SerializeAsString(), json));
     with_items.Finish(json);
     CHECK(json ==
           R"({"entity_id":"s","summary":)" + summary + R"(,"items":[{"id":"3"},{"id":"1"},{"id":"2"}]})");
@@ -206,9 +275,9 @@ TEST_CASE("the messages of a stream become one object") {
   SECTION("what a later message sets besides items follows them") {
     ResponseStream stream(route);
     std::string json;
-    stream.Append(page, json);
+    CHECK(stream.Append(page.SerializeAsString(), json));
     last.set_entity_type(types::v1::ENTITY_TYPE_SPAN);
-    stream.Append(last, json);
+    CHECK(stream.Append(last.SerializeAsString(), json));
     stream.Finish(json);
     CHECK(json == R"({"entity_id":"","items":[{"id":"1"},{"id":"2"},{"id":"3"}],"entity_type":"span"})");
   }

@@ -138,10 +138,10 @@ object SchemaSet::EnumRef(const FieldPlan& field) {
     array names;
     std::string description = comments_.Of(descriptor);
     for (int i = 0; i < descriptor.value_count(); ++i) {
-      const auto name = field.enumeration->name_of.find(descriptor.value(i)->number());
-      if (name == field.enumeration->name_of.end()) continue;
-      names.emplace_back(name->second);
-      absl::StrAppend(&description, "\n- `", name->second, "`: ", comments_.Of(*descriptor.value(i)));
+      const std::string name(field.enumeration->NameOf(static_cast<uint64_t>(descriptor.value(i)->number())));
+      if (name.empty()) continue;
+      names.emplace_back(name);
+      absl::StrAppend(&description, "\n- `", name, "`: ", comments_.Of(*descriptor.value(i)));
     }
     components_[descriptor.name()] = {
         {"type", "string"}, {"enum", std::move(names)}, {"description", description}};

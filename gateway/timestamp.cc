@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <string>
 
 namespace verdict::gateway {
 namespace {
@@ -15,13 +16,6 @@ using std::chrono::year_month_day;
 
 constexpr sys_seconds kFirst = sys_days(year(1) / 1 / 1);
 constexpr sys_seconds kEnd = sys_days(year(10000) / 1 / 1);
-
-constexpr std::string_view kDigits = "0123456789";
-
-void AppendDigits(unsigned value, size_t width, std::string& out) {
-  out.append(width, '0');
-  for (size_t i = out.size(); width > 0; --width, value /= 10) out[--i] = kDigits[value % 10];
-}
 
 // Takes exactly `width` digits, or `separator`, off the front of a text.
 class Scanner {
@@ -53,27 +47,6 @@ class Scanner {
 };
 
 }  // namespace
-
-void AppendTimestamp(const Timestamp& time, std::string& out) {
-  const sys_seconds seconds{std::chrono::seconds(time.seconds())};
-  const sys_days day = std::chrono::floor<days>(seconds);
-  const year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(seconds - day);
-  AppendDigits(static_cast<unsigned>(static_cast<int>(date.year())), 4, out);
-  out += '-';
-  AppendDigits(static_cast<unsigned>(date.month()), 2, out);
-  out += '-';
-  AppendDigits(static_cast<unsigned>(date.day()), 2, out);
-  out += 'T';
-  AppendDigits(static_cast<unsigned>(clock.hours().count()), 2, out);
-  out += ':';
-  AppendDigits(static_cast<unsigned>(clock.minutes().count()), 2, out);
-  out += ':';
-  AppendDigits(static_cast<unsigned>(clock.seconds().count()), 2, out);
-  out += '.';
-  AppendDigits(static_cast<unsigned>(time.nanos()) / 1'000'000, 3, out);
-  out += 'Z';
-}
 
 std::optional<Timestamp> ParseTimestamp(std::string_view text) {
   Scanner scanner(text);

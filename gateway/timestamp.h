@@ -1,16 +1,11 @@
 #pragma once
 
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include <google/protobuf/timestamp.pb.h>
 
 namespace verdict::gateway {
-
-// Appends the time as RFC 3339 in UTC with milliseconds: 2026-05-29T20:54:19.746Z. Finer parts are cut off.
-// The time lies in the years 1 to 9999, as google.protobuf.Timestamp says.
-void AppendTimestamp(const google::protobuf::Timestamp& time, std::string& out);
 
 // Reads a time of RFC 3339 with any offset and up to nine digits after the second. Nullopt for all else, also
 // for a leap second, which no Timestamp can hold.

@@ -6,9 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/this_coro.hpp>
 #include <google/protobuf/arena.h>
-#include <grpcpp/support/proto_buffer_reader.h>
-#include <grpcpp/support/proto_buffer_writer.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -18,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "common/gzip/gzip.h"
 #include "common/rpc/call_metadata.h"
+#include "common/rpc/channel.h"
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
 #include "common/status/macros.h"
@@ -25,6 +25,7 @@
 #include "gateway/errors.h"
 #include "gateway/json_reader.h"
 #include "gateway/json_writer.h"
+#include "gateway/resumed.h"
 
 namespace verdict::gateway {
 namespace {
@@ -126,54 +127,57 @@ absl::Status CheckContent(const RequestHead& head, const Route& route) {
 }
 
 // What of the HTTP request goes with the call: these, and nothing else that a client may have sent.
-absl::Status AddMetadata(const Exchange& exchange, const Route& route, const std::string& authorization,
-                         grpc::ClientContext& context) {
+absl::StatusOr<std::vector<std::pair<const char*, std::string>>> MetadataOf(const Exchange& exchange,
+                                                                            const Route& route,
+                                                                            std::string authorization) {
   const RequestHead& head = exchange.head();
-  if (!authorization.empty()) context.AddMetadata("authorization", authorization);
-  context.AddMetadata("x-request-id", exchange.request_id());
+  std::vector<std::pair<const char*, std::string>> metadata;
+  metadata.reserve(4);
+  if (!authorization.empty()) metadata.emplace_back("authorization", std::move(authorization));
+  metadata.emplace_back("x-request-id", exchange.request_id());
   if (const auto trace = head.Field("traceparent"); trace && IsTraceParent(*trace)) {
-    context.AddMetadata("traceparent", std::string(*trace));
+    metadata.emplace_back("traceparent", *trace);
   }
   if (const auto tags = head.Field("If-None-Match");
       tags && tags->size() <= kEntityTagsMax &&
       std::ranges::all_of(*tags, [](char c) { return c >= ' ' && c < '\x7f'; })) {
-    context.AddMetadata("if-none-match", std::string(*tags));
+    metadata.emplace_back("if-none-match", *tags);
   }
   if (const auto key = head.Field("Idempotency-Key"); key && route.rest->idempotency_key()) {
     RETURN_IF_ERROR(rpc::CheckIdempotencyKey(*key));
-    context.AddMetadata("idempotency-key", std::string(*key));
+    metadata.emplace_back("idempotency-key", *key);
   }
-  return absl::OkStatus();
+  return metadata;
 }
 
-// The HTTP fields that a call's answer carries as metadata, before its messages or after them.
-void AddFieldsOfMetadata(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata,
-                         Exchange& exchange) {
-  static constexpr std::pair<const char*, std::string_view> kFields[] = {
+// The HTTP field that an answer carries as metadata of that name, before its messages or after them.
+void AddFieldOf(std::string_view key, std::string_view value, Exchange& exchange) {
+  static constexpr std::pair<std::string_view, std::string_view> kFields[] = {
       {"etag", "ETag"},
       {"idempotent-replayed", "Idempotent-Replayed"},
       {"ratelimit", "RateLimit"},
       {"ratelimit-policy", "RateLimit-Policy"},
   };
-  for (const auto& [key, name] : kFields) {
-    const auto found = metadata.find(key);
-    if (found != metadata.end()) exchange.AddField(name, {found->second.data(), found->second.size()});
+  for (const auto& [name, field] : kFields) {
+    if (key == name) exchange.AddField(field, value);
   }
 }
 
-// The error of a call that failed. gRPC's own texts speak of sockets and addresses, and stay inside.
-absl::Status ErrorOf(const grpc::Status& status, const Route& route, const grpc::ClientContext& context) {
-  absl::Status error = FromGrpc(status);
-  if (!status.error_details().empty()) {  // a service's own
-    const bool body_is_field = route.body_field != nullptr && !route.takes_array();
-    return body_is_field ? AboutBody(error, route.body_field->name) : error;
+void AddFieldsOfMetadata(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata,
+                         Exchange& exchange) {
+  for (const auto& [key, value] : metadata) {
+    AddFieldOf({key.data(), key.size()}, {value.data(), value.size()}, exchange);
   }
-  const Reason reason = ReasonOf(error);
-  if (reason == errors::v1::REASON_INTERNAL) return InternalError(status.error_message());
-  if (reason != errors::v1::REASON_UNAVAILABLE) return MakeError(reason, RuleOf(reason).example());
-  // Until a call has a connection its peer is the name that it was to find.
-  const std::string peer = context.peer();
-  const bool was_sent = absl::StartsWith(peer, "ipv4:") || absl::StartsWith(peer, "ipv6:");
+}
+
+// The error of a call that the service answered.
+absl::Status ErrorOfService(const absl::Status& error, const Route& route) {
+  const bool body_is_field = route.body_field != nullptr && !route.takes_array();
+  return body_is_field ? AboutBody(error, route.body_field->name) : error;
+}
+
+// The error of a call that never reached the service, or whose answer never came.
+absl::Status Unreachable(const Route& route, bool was_sent) {
   if (was_sent && route.verb != "GET") {
     return MakeError(errors::v1::REASON_OUTCOME_UNKNOWN,
                      "The connection to the service was lost. The write may or may not have been stored.");
@@ -183,33 +187,51 @@ absl::Status ErrorOf(const grpc::Status& status, const Route& route, const grpc:
                                        : "The service cannot be reached. Nothing was stored.");
 }
 
-grpc::ByteBuffer Serialize(const Message& message) {
-  grpc::ByteBuffer bytes;
-  grpc::ProtoBufferWriter writer(&bytes, grpc::kProtoBufferWriterMaxBufferLength,
-                                 static_cast<int>(message.ByteSizeLong()));
-  message.SerializeToZeroCopyStream(&writer);
+// The error of a call that failed without a word of the service.
+absl::Status ErrorOfTransport(const absl::Status& error, const Route& route, bool was_sent) {
+  const Reason reason = ReasonOf(error);
+  // gRPC's own texts speak of sockets and addresses, and stay inside.
+  if (reason == errors::v1::REASON_INTERNAL) return InternalError(error.message());
+  if (reason != errors::v1::REASON_UNAVAILABLE) return MakeError(reason, RuleOf(reason).example());
+  return Unreachable(route, was_sent);
+}
+
+absl::Status ErrorOf(const grpc::Status& status, const Route& route, const grpc::ClientContext& context) {
+  const absl::Status error = FromGrpc(status);
+  if (!status.error_details().empty()) return ErrorOfService(error, route);
+  // Until a call has a connection its peer is the name that it was to find.
+  const std::string peer = context.peer();
+  return ErrorOfTransport(error, route, absl::StartsWith(peer, "ipv4:") || absl::StartsWith(peer, "ipv6:"));
+}
+
+grpc::ByteBuffer ToByteBuffer(std::string_view bytes) {
+  const grpc::Slice slice(bytes.data(), bytes.size());
+  return {&slice, 1};
+}
+
+// The message's bytes as they are, in one piece.
+absl::StatusOr<grpc::Slice> SliceOf(const grpc::ByteBuffer& message) {
+  grpc::Slice bytes;
+  if (!message.DumpToSingleSlice(&bytes).ok()) return InternalError("The service's answer has no bytes.");
   return bytes;
 }
 
-// The message's bytes as they are.
-absl::StatusOr<std::string> BytesOf(const grpc::ByteBuffer& message) {
-  grpc::Slice bytes;
-  if (!message.DumpToSingleSlice(&bytes).ok()) return InternalError("The service's answer has no bytes.");
-  return std::string(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+std::string_view View(const grpc::Slice& bytes) {
+  return {reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
 }
 
-absl::Status Parse(grpc::ByteBuffer& bytes, Message& message) {
-  grpc::ProtoBufferReader reader(&bytes);
-  if (message.ParseFromZeroCopyStream(&reader)) return absl::OkStatus();
-  return InternalError(absl::StrCat("The service's answer is not a ", message.GetTypeName(), "."));
+absl::Status NotAnAnswer(const Route& route) {
+  return InternalError(absl::StrCat("The service's answer is not a ", route.response->GetTypeName(), "."));
 }
 
 // Counts what a read's answer takes until the client has it: the message, the next one, and the text that
 // they become. Of a stream, its first two messages stand for all: the first may be the little that is no
 // list, and those behind the second cannot be refused any more. Nor are answers to writes, which are small.
-absl::Status HoldAnswer(Exchange& exchange, const grpc::ByteBuffer& message) {
-  return exchange.HoldBytes(Held::kAnswer, 3 * message.Length());
+absl::Status HoldAnswer(Exchange& exchange, std::string_view message) {
+  return exchange.HoldBytes(Held::kAnswer, 3 * message.size());
 }
+
+absl::Status NoMessage() { return InternalError("The service's stream has no message."); }
 
 absl::Status MethodNotAllowed(std::string_view method) {
   return MakeError(errors::v1::REASON_METHOD_NOT_ALLOWED,
@@ -224,16 +246,14 @@ Response ContentResponse(std::string body, int status = 200, std::string_view ty
 
 }  // namespace
 
-Transcoder::Transcoder(const RouteTable& routes, const Backends& backends, auth::Authenticator& authenticator,
-                       CorsPolicy cors, std::string openapi, const TranscoderLimits& limits,
-                       std::size_t queue_threads)
+Transcoder::Transcoder(const RouteTable& routes, Backends& backends, auth::Authenticator& authenticator,
+                       CorsPolicy cors, std::string openapi, const TranscoderLimits& limits)
     : routes_(routes),
       backends_(backends),
       authenticator_(authenticator),
       cors_(std::move(cors)),
       openapi_(std::move(openapi)),
       limits_(limits),
-      queue_(queue_threads),
       large_bodies_(kLargeBodyThreads, kLargeBodiesMax) {}
 
 // Operators' and documentation's paths: they call nothing.
@@ -296,7 +316,7 @@ Awaitable<void> Transcoder::Handle(Exchange& exchange) {
 }
 
 // Reads the request into the message that the RPC takes. What may take long does so on another thread.
-Awaitable<absl::StatusOr<grpc::ByteBuffer>> Transcoder::ReadMessage(Exchange& exchange, Match& match) {
+Awaitable<absl::StatusOr<std::string>> Transcoder::ReadMessage(Exchange& exchange, Match& match) {
   const options::v1::RestRule& rest = *match.route->rest;
   const bool is_ingest = rest.ingest();
   const bool takes_none = !match.route->has_body && !rest.ignore_unknown_fields();
@@ -316,8 +336,8 @@ Awaitable<absl::StatusOr<grpc::ByteBuffer>> Transcoder::ReadMessage(Exchange& ex
 
 // The body tells which RPC it is for, where one takes objects and another arrays. What the message was made
 // from is gone when it is sent.
-absl::StatusOr<grpc::ByteBuffer> Transcoder::MakeMessage(Exchange& exchange, Match& match, std::string body,
-                                                         bool is_gzip) const {
+absl::StatusOr<std::string> Transcoder::MakeMessage(Exchange& exchange, Match& match, std::string body,
+                                                    bool is_gzip) const {
   if (is_gzip) {
     ASSIGN_OR_RETURN(body, Gunzip(body, limits_.inflated_body_bytes));
     RETURN_IF_ERROR(exchange.HoldBytes(BodyOf(*match.route), body.size()));
@@ -328,8 +348,7 @@ absl::StatusOr<grpc::ByteBuffer> Transcoder::MakeMessage(Exchange& exchange, Mat
       return BadBody(
           "The body is no protobuf; if it is gzip, Content-Encoding must say so, and once is enough.");
     }
-    const grpc::Slice bytes(body.data(), body.size());
-    return grpc::ByteBuffer(&bytes, 1);
+    return body;
   }
   if (match.route->rest->otlp()) ReplaceLoneSurrogates(body);
   const Route* other = match.route->alternative.get();
@@ -337,7 +356,7 @@ absl::StatusOr<grpc::ByteBuffer> Transcoder::MakeMessage(Exchange& exchange, Mat
   google::protobuf::Arena arena;
   Message& request = *match.route->request->New(&arena);
   RETURN_IF_ERROR(ReadRequest(match, exchange.head().query, body, request));
-  return Serialize(request);
+  return request.SerializeAsString();
 }
 
 Awaitable<void> Transcoder::HandleRoute(Exchange& exchange, Match match) {
@@ -352,27 +371,83 @@ Awaitable<void> Transcoder::HandleRoute(Exchange& exchange, Match match) {
                                     std::chrono::steady_clock::now() + limits_.unary_deadline);
     }
   }
-  grpc::ClientContext context;
-  if (status.ok()) status = AddMetadata(exchange, *match.route, *authorization, context);
   if (status.ok()) status = CheckContent(exchange.head(), *match.route);
   if (!status.ok()) co_return co_await exchange.SendProblem(status);
-  const auto request = co_await ReadMessage(exchange, match);
-  if (!request.ok()) co_return co_await exchange.SendProblem(request.status());
+  const auto metadata = MetadataOf(exchange, *match.route, *std::move(authorization));
+  if (!metadata.ok()) co_return co_await exchange.SendProblem(metadata.status());
+  auto message = co_await ReadMessage(exchange, match);
+  if (!message.ok()) co_return co_await exchange.SendProblem(message.status());
 
   const Route& route = *match.route;
   const google::protobuf::ServiceDescriptor& service = *route.method->service();
-  grpc::GenericStub* stub = backends_.Find(service.file()->package());
-  if (stub == nullptr) {
+  const auto calls = backends_.Find(service.file()->package());
+  if (!calls) {
     co_return co_await exchange.SendProblem(InternalError("No backend serves " + service.full_name() + "."));
   }
   const bool streamed = route.method->server_streaming();
-  context.set_deadline(std::chrono::system_clock::now() +
-                       (streamed ? limits_.stream_deadline : limits_.unary_deadline));
+  const std::chrono::milliseconds time = streamed ? limits_.stream_deadline : limits_.unary_deadline;
+  const auto deadline = std::chrono::system_clock::now() + time;
+  if (co_await CallCarried(exchange, route, *metadata, *message, time, calls->carrier)) co_return;
+
+  grpc::ClientContext context;
+  for (const auto& [key, value] : *metadata) context.AddMetadata(key, value);
+  context.set_deadline(deadline);
+  const grpc::ByteBuffer request = ToByteBuffer(*message);
+  *message = {};
   if (streamed) {
-    co_await CallStreamed(exchange, route, *request, *stub, context);
+    co_await CallStreamed(exchange, route, request, calls->stub, context);
   } else {
-    co_await CallUnary(exchange, route, *request, *stub, context);
+    co_await CallUnary(exchange, route, request, calls->stub, context);
   }
+}
+
+Awaitable<bool> Transcoder::CallCarried(Exchange& exchange, const Route& route, const Metadata& metadata,
+                                        const std::string& message, std::chrono::milliseconds time,
+                                        CallCarrier& carrier) {
+  // Those of lines are long, as a rule.
+  if (message.size() > CallCarrier::kRequestBytesMax || route.answers_lines()) co_return false;
+  const std::uint64_t id = carrier.NewId();
+  CarriedAnswer carried;
+  {
+    const auto watch = exchange.OnClientGone([&carrier, id] { carrier.Cancel(id); });
+    const Executor loop = co_await asio::this_coro::executor;
+    carried = co_await Resumed<CarriedAnswer>([&](auto resume) {
+      calls::v1::CarriedCall call;
+      call.set_id(id);
+      call.set_method(route.rpc.data() + 1, route.rpc.size() - 1);
+      call.set_timeout_ms(static_cast<std::uint32_t>(time.count()));
+      for (const auto& [key, value] : metadata) {
+        calls::v1::CallMetadata& entry = *call.add_metadata();
+        entry.set_key(key);
+        entry.set_value(value);
+      }
+      call.set_request(message);
+      carrier.Begin(std::move(call), loop, std::move(resume));
+    });
+  }
+  const calls::v1::CarriedAnswer& answer = carried.answer;
+  if (carried.carriage == Carriage::kNotSent || answer.too_large()) co_return false;
+  if (carried.carriage == Carriage::kLost) {
+    if (rpc::IsRetried(*route.method)) co_return false;
+    co_await exchange.SendProblem(Unreachable(route, true));
+    co_return true;
+  }
+  for (const calls::v1::CallMetadata& entry : answer.metadata()) {
+    AddFieldOf(entry.key(), entry.value(), exchange);
+  }
+  if (answer.has_status()) {
+    const absl::Status error = FromRpc(answer.status());
+    co_await exchange.SendProblem(answer.status().details().empty()
+                                      ? ErrorOfTransport(error, route, /*was_sent=*/true)
+                                      : ErrorOfService(error, route));
+  } else if (route.method->server_streaming()) {
+    co_await AnswerStreamed(exchange, route, answer);
+  } else if (answer.responses_size() == 1) {
+    co_await AnswerUnary(exchange, route, answer.responses(0));
+  } else {
+    co_await exchange.SendProblem(InternalError("The service's answer has no message."));
+  }
+  co_return true;
 }
 
 Awaitable<void> Transcoder::CallUnary(Exchange& exchange, const Route& route, const grpc::ByteBuffer& request,
@@ -381,31 +456,52 @@ Awaitable<void> Transcoder::CallUnary(Exchange& exchange, const Route& route, co
   grpc::Status status;
   {
     const auto watch = exchange.OnClientGone([&context] { context.TryCancel(); });
-    const auto call = stub.PrepareUnaryCall(&context, route.rpc, request, queue_.get());
+    const auto call = stub.PrepareUnaryCall(&context, route.rpc, request, backends_.queue());
     call->StartCall();
     co_await Completed([&](void* tag) { call->Finish(&bytes, &status, tag); });
   }
   AddFieldsOfMetadata(context.GetServerInitialMetadata(), exchange);
   AddFieldsOfMetadata(context.GetServerTrailingMetadata(), exchange);
   if (!status.ok()) co_return co_await exchange.SendProblem(ErrorOf(status, route, context));
-  if (route.answers_nothing()) co_return co_await exchange.Send({.status = 204});
+  const auto message = SliceOf(bytes);
+  if (!message.ok()) co_return co_await exchange.SendProblem(message.status());
+  co_await AnswerUnary(exchange, route, View(*message));
+}
 
+Awaitable<void> Transcoder::AnswerUnary(Exchange& exchange, const Route& route, std::string_view message) {
+  if (route.answers_nothing()) co_return co_await exchange.Send({.status = 204});
   if (route.verb == "GET") {
-    if (absl::Status held = HoldAnswer(exchange, bytes); !held.ok()) {
+    if (absl::Status held = HoldAnswer(exchange, message); !held.ok()) {
       co_return co_await exchange.SendProblem(held);
     }
   }
   if (IsProtobuf(exchange)) {
-    auto answer = BytesOf(bytes);
-    if (!answer.ok()) co_return co_await exchange.SendProblem(answer.status());
-    co_return co_await exchange.Send(ContentResponse(*std::move(answer), 200, kProtobuf));
+    co_return co_await exchange.Send(ContentResponse(std::string(message), 200, kProtobuf));
   }
-  google::protobuf::Arena arena;
-  Message& response = *route.response->New(&arena);
-  if (absl::Status parsed = Parse(bytes, response); !parsed.ok())
-    co_return co_await exchange.SendProblem(parsed);
   std::string json;
-  AppendResponse(route, response, json);
+  if (!AppendResponse(route, message, json)) {
+    co_return co_await exchange.SendProblem(NotAnAnswer(route));
+  }
+  co_await exchange.Send(ContentResponse(std::move(json)));
+}
+
+// All messages of a stream, as one answer.
+Awaitable<void> Transcoder::AnswerStreamed(Exchange& exchange, const Route& route,
+                                           const calls::v1::CarriedAnswer& answer) {
+  if (answer.responses().empty()) {
+    const bool unchanged =
+        std::ranges::any_of(answer.metadata(), [](const auto& entry) { return entry.key() == "etag"; });
+    if (unchanged) co_return co_await exchange.Send({.status = 304});
+    co_return co_await exchange.SendProblem(NoMessage());
+  }
+  ResponseStream stream(route);
+  std::string json;
+  for (const std::string& message : answer.responses()) {
+    absl::Status status = HoldAnswer(exchange, message);
+    if (status.ok() && !stream.Append(message, json)) status = NotAnAnswer(route);
+    if (!status.ok()) co_return co_await exchange.SendProblem(status);
+  }
+  stream.Finish(json);
   co_await exchange.Send(ContentResponse(std::move(json)));
 }
 
@@ -415,11 +511,10 @@ Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route,
                                          const grpc::ByteBuffer& request, grpc::GenericStub& stub,
                                          grpc::ClientContext& context) {
   const auto watch = exchange.OnClientGone([&context] { context.TryCancel(); });
-  const auto call = stub.PrepareCall(&context, route.rpc, queue_.get());
+  const auto call = stub.PrepareCall(&context, route.rpc, backends_.queue());
   bool open = co_await Completed([&](void* tag) { call->StartCall(tag); });
   open = open && co_await Completed([&](void* tag) { call->WriteLast(request, grpc::WriteOptions(), tag); });
 
-  const std::unique_ptr<Message> response(route.response->New());
   const std::string_view type = route.answers_lines() ? kLines : kJson;
   ResponseStream stream(route);
   std::string json;  // made, and not yet sent
@@ -428,9 +523,10 @@ Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route,
   absl::Status failure;
   grpc::ByteBuffer bytes;
   while (open && co_await Completed([&](void* tag) { call->Read(&bytes, tag); })) {
-    if (failure = Parse(bytes, *response); !failure.ok()) break;
+    const auto part = SliceOf(bytes);
+    if (failure = part.status(); !failure.ok()) break;
     if (++messages <= 2) {
-      if (failure = HoldAnswer(exchange, bytes); !failure.ok()) break;
+      if (failure = HoldAnswer(exchange, View(*part)); !failure.ok()) break;
     }
     if (messages == 2) {
       AddFieldsOfMetadata(context.GetServerInitialMetadata(), exchange);
@@ -446,7 +542,10 @@ Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route,
     }
     open = open && (!streaming || co_await exchange.SendPart(json));
     if (streaming) json.clear();
-    stream.Append(*response, json);
+    if (!stream.Append(View(*part), json)) {
+      failure = NotAnAnswer(route);
+      break;
+    }
   }
   if (!open || !failure.ok()) context.TryCancel();
   grpc::Status status;
@@ -466,7 +565,7 @@ Awaitable<void> Transcoder::CallStreamed(Exchange& exchange, const Route& route,
     const bool unchanged = context.GetServerInitialMetadata().contains("etag") ||
                            context.GetServerTrailingMetadata().contains("etag");
     if (unchanged) co_return co_await exchange.Send({.status = 304});
-    co_return co_await exchange.SendProblem(InternalError("The service's stream has no message."));
+    co_return co_await exchange.SendProblem(NoMessage());
   }
   stream.Finish(json);
   co_await exchange.Send(ContentResponse(std::move(json), 200, type));

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -13,12 +15,12 @@
 #include "common/auth/authenticator.h"
 #include "gateway/asio.h"
 #include "gateway/backends.h"
-#include "gateway/call_queue.h"
 #include "gateway/connection.h"
 #include "gateway/cors.h"
 #include "gateway/exchange.h"
 #include "gateway/route_table.h"
 #include "gateway/work_pool.h"
+#include "verdict/calls/v1/call_service.pb.h"
 
 namespace verdict::gateway {
 
@@ -37,30 +39,38 @@ class Transcoder final : public RequestHandler {
  public:
   // `routes`, `backends` and `authenticator` must outlive the transcoder. `openapi` is what /openapi.json
   // answers.
-  Transcoder(const RouteTable& routes, const Backends& backends, auth::Authenticator& authenticator,
-             CorsPolicy cors, std::string openapi, const TranscoderLimits& limits = {},
-             std::size_t queue_threads = 2);
+  Transcoder(const RouteTable& routes, Backends& backends, auth::Authenticator& authenticator,
+             CorsPolicy cors, std::string openapi, const TranscoderLimits& limits = {});
 
   Awaitable<void> Handle(Exchange& exchange) override;
 
  private:
+  using Metadata = std::vector<std::pair<const char*, std::string>>;
+
   Awaitable<bool> HandleOperations(Exchange& exchange) const;
   Awaitable<void> HandleRoute(Exchange& exchange, Match match);
-  Awaitable<absl::StatusOr<grpc::ByteBuffer>> ReadMessage(Exchange& exchange, Match& match);
-  absl::StatusOr<grpc::ByteBuffer> MakeMessage(Exchange& exchange, Match& match, std::string body,
-                                               bool is_gzip) const;
+  Awaitable<absl::StatusOr<std::string>> ReadMessage(Exchange& exchange, Match& match);
+  absl::StatusOr<std::string> MakeMessage(Exchange& exchange, Match& match, std::string body,
+                                          bool is_gzip) const;
+  // Calls the RPC among others, and answers. False when it has to be called by itself: it was not sent, or
+  // its answer did not come or is too large, and it is one that may be called again.
+  Awaitable<bool> CallCarried(Exchange& exchange, const Route& route, const Metadata& metadata,
+                              const std::string& message, std::chrono::milliseconds time,
+                              CallCarrier& carrier);
+  static Awaitable<void> AnswerUnary(Exchange& exchange, const Route& route, std::string_view message);
+  static Awaitable<void> AnswerStreamed(Exchange& exchange, const Route& route,
+                                        const calls::v1::CarriedAnswer& answer);
   Awaitable<void> CallUnary(Exchange& exchange, const Route& route, const grpc::ByteBuffer& request,
                             grpc::GenericStub& stub, grpc::ClientContext& context);
   Awaitable<void> CallStreamed(Exchange& exchange, const Route& route, const grpc::ByteBuffer& request,
                                grpc::GenericStub& stub, grpc::ClientContext& context);
 
   const RouteTable& routes_;
-  const Backends& backends_;
+  Backends& backends_;
   auth::Authenticator& authenticator_;
   const CorsPolicy cors_;
   const std::string openapi_;
   const TranscoderLimits limits_;
-  CallQueue queue_;
   WorkPool large_bodies_;
 };
 

@@ -41,10 +41,23 @@ std::pair<uint8_t, uint8_t> SecondByteOf(uint8_t lead) {
   }
 }
 
+// How many bytes at the front of the text are ASCII, at least: in whole blocks, which the compiler looks at
+// at once.
+size_t AsciiLength(std::string_view text) {
+  constexpr size_t kBlock = 16;
+  size_t length = 0;
+  for (; text.size() - length >= kBlock; length += kBlock) {
+    uint8_t bits = 0;
+    for (size_t i = 0; i < kBlock; ++i) bits |= static_cast<uint8_t>(text[length + i]);
+    if (bits >= 0x80) break;
+  }
+  return length;
+}
+
 }  // namespace
 
 bool IsUtf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
+  for (size_t i = AsciiLength(text); i < text.size();) {
     const auto byte = [&](size_t offset) { return static_cast<uint8_t>(text[i + offset]); };
     const uint8_t lead = byte(0);
     if (lead < 0x80) {

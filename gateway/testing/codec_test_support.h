@@ -98,7 +98,7 @@ inline std::vector<const google::protobuf::Descriptor*> JsonTypes() {
 
 inline std::string ToJson(const MessagePlan& plan, const google::protobuf::Message& message) {
   std::string json;
-  AppendJson(plan, message, json);
+  if (!AppendJson(plan, message.SerializeAsString(), json)) return "no message";
   return json;
 }
 

@@ -1,0 +1,309 @@
+#include "gateway/call_carrier.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <boost/asio/post.hpp>
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+#include <grpcpp/support/proto_buffer_writer.h>
+
+namespace verdict::gateway {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr const char* kMethod = "/verdict.calls.v1.CallService/CarryCalls";
+
+// Enough to reach several replicas, few enough that a message carries many calls.
+constexpr std::size_t kStreams = 4;
+// A server's connections last two minutes, and what is on them a minute longer.
+constexpr std::chrono::seconds kStreamAge{30};
+// How long a service without CallService is not asked again.
+constexpr std::chrono::seconds kUnsupportedPause{30};
+// Bounds of one message, but for its last call; the server takes 1,024 calls and 768 KiB.
+constexpr int kMessageCallsMax = 256;
+constexpr std::size_t kMessageBytesMax = 512 << 10;
+// What may gather while every stream is busy sending.
+constexpr std::size_t kGatheredMax = 4096;
+
+CarriedAnswer Failed(grpc::StatusCode code) {
+  CarriedAnswer failed{.carriage = Carriage::kAnswered};
+  failed.answer.mutable_status()->set_code(code);
+  return failed;
+}
+
+}  // namespace
+
+// One call of CallService/CarryCalls. All of it under the carrier's mutex, but for what is being read.
+class CallCarrier::Stream {
+ public:
+  explicit Stream(CallCarrier& carrier)
+      : carrier_(carrier), call_(carrier.stub_.PrepareCall(&context_, kMethod, carrier.queue_.get())) {
+    call_->StartCall(&on_started_);
+  }
+
+  // Calls may be sent: it is open, and no message is on its way.
+  bool can_send() const { return state_ == State::kOpen && !writing_; }
+  bool open() const { return state_ == State::kOpen; }
+  // Takes calls, now or soon.
+  bool usable() const { return state_ == State::kOpening || state_ == State::kOpen; }
+  bool is_older_than(std::chrono::seconds age, Time now) const { return now - opened_at_ > age; }
+
+  // Sends; only when it can.
+  void Send(const calls::v1::CarryCallsRequest& message) {
+    grpc::ByteBuffer bytes;
+    grpc::ProtoBufferWriter writer(&bytes, grpc::kProtoBufferWriterMaxBufferLength,
+                                   static_cast<int>(message.ByteSizeLong()));
+    message.SerializeToZeroCopyStream(&writer);
+    writing_ = true;
+    call_->Write(bytes, &on_written_);
+  }
+
+  std::vector<std::uint64_t>& cancelled() { return cancelled_; }
+
+  // Sends nothing any more, and ends when the answers under way have come.
+  void End() {
+    if (state_ == State::kOpening) return Abort();
+    if (state_ != State::kOpen) return;
+    state_ = State::kEnding;
+    if (!writing_ && !std::exchange(half_closed_, true)) HalfClose();
+  }
+  void Abort() { context_.TryCancel(); }
+
+ private:
+  enum class State { kOpening, kOpen, kEnding };
+
+  template <void (Stream::*handler)(bool)>
+  class Handler final : public CallOperation {
+   public:
+    explicit Handler(Stream& stream) : stream_(stream) {}
+    void Complete(bool ok) override { (stream_.*handler)(ok); }
+
+   private:
+    Stream& stream_;
+  };
+
+  void HalfClose() {
+    writing_ = true;
+    call_->WritesDone(&on_written_);
+  }
+
+  void OnStarted(bool /*ok*/) { call_->Read(&bytes_, &on_read_); }
+
+  void OnWritten(bool /*ok*/) {
+    absl::MutexLock lock(&carrier_.mutex_);
+    writing_ = false;
+    if (read_all_) {
+      Finish();
+    } else if (state_ == State::kOpen) {
+      carrier_.SendBy(*this);
+    } else if (!std::exchange(half_closed_, true)) {
+      HalfClose();
+    }
+  }
+
+  void OnRead(bool ok) {
+    calls::v1::CarryCallsResponse response;
+    grpc::ProtoBufferReader reader(&bytes_);
+    const bool readable = ok && response.ParseFromZeroCopyStream(&reader);
+    Answers answers;
+    {
+      absl::MutexLock lock(&carrier_.mutex_);
+      if (!readable) {
+        if (ok) Abort();
+        state_ = State::kEnding;
+        read_all_ = true;
+        if (!writing_) Finish();
+        return;
+      }
+      if (state_ == State::kOpening) state_ = State::kOpen;
+      for (calls::v1::CarriedAnswer& answer : *response.mutable_answers()) {
+        const auto waiting = carrier_.waiting_.find(answer.id());
+        if (waiting == carrier_.waiting_.end() || waiting->second.stream != this) continue;  // given up
+        carrier_.Add({Carriage::kAnswered, std::move(answer)}, std::move(waiting->second.done), answers);
+        carrier_.waiting_.erase(waiting);
+      }
+      if (response.ending()) {
+        End();
+        carrier_.SendGathered(answers);
+      }
+      call_->Read(&bytes_, &on_read_);  // from here on the stream may be gone
+    }
+    Deliver(std::move(answers));
+  }
+
+  void Finish() { call_->Finish(&status_, &on_finished_); }
+
+  void OnFinished(bool /*ok*/) {
+    if (status_.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+      absl::MutexLock lock(&carrier_.mutex_);
+      carrier_.unsupported_until_ = steady_clock::now() + kUnsupportedPause;
+    }
+    carrier_.Remove(*this);
+  }
+
+  CallCarrier& carrier_;
+  const Time opened_at_ = steady_clock::now();
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+  grpc::ByteBuffer bytes_;
+  grpc::Status status_;
+  State state_ = State::kOpening;
+  std::vector<std::uint64_t> cancelled_;  // to be told
+  bool writing_ = false;                  // also while the end is
+  bool half_closed_ = false;
+  bool read_all_ = false;
+  Handler<&Stream::OnStarted> on_started_{*this};
+  Handler<&Stream::OnRead> on_read_{*this};
+  Handler<&Stream::OnWritten> on_written_{*this};
+  Handler<&Stream::OnFinished> on_finished_{*this};
+};
+
+CallCarrier::CallCarrier(const std::string& name, grpc::GenericStub& stub, CallQueue& queue,
+                         metrics::Registry& registry)
+    : stub_(stub), queue_(queue) {
+  constexpr const char* kNames[] = {"answered", "not_sent", "lost"};
+  for (std::size_t carriage = 0; carriage < calls_.size(); ++carriage) {
+    calls_[carriage] = &registry.Counter("verdict_gateway_carried_calls_total",
+                                         "Calls that were to be carried, by what became of them.",
+                                         {{"backend", name}, {"outcome", kNames[carriage]}});
+  }
+}
+
+CallCarrier::~CallCarrier() {
+  absl::MutexLock lock(&mutex_);
+  ending_ = true;
+  for (const auto& stream : streams_) stream->Abort();
+  const auto ended = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return streams_.empty(); };
+  mutex_.Await(absl::Condition(&ended));
+}
+
+bool CallCarrier::has_open_stream() const {
+  return std::ranges::any_of(streams_, [](const auto& stream) { return stream->open(); });
+}
+
+template <typename IsOver>
+void CallCarrier::GiveUp(IsOver is_over, const CarriedAnswer& answer, Answers& answers) {
+  absl::erase_if(waiting_, [&](auto& entry) {
+    if (!is_over(entry.second)) return false;
+    Add(answer, std::move(entry.second.done), answers);
+    return true;
+  });
+}
+
+void CallCarrier::Maintain(Time now) {
+  Answers answers;
+  {
+    absl::MutexLock lock(&mutex_);
+    GiveUp([&](const Waiting& call) { return call.deadline <= now; },
+           Failed(grpc::StatusCode::DEADLINE_EXCEEDED), answers);
+    if (!ending_ && now >= unsupported_until_) {
+      const auto usable = static_cast<std::size_t>(
+          std::ranges::count_if(streams_, [](const auto& stream) { return stream->usable(); }));
+      // One at a time, and only while the others carry what comes.
+      const auto old = std::ranges::find_if(streams_, [&](const auto& stream) {
+        return stream->open() && stream->is_older_than(kStreamAge, now);
+      });
+      if (old != streams_.end() && usable >= kStreams) (*old)->End();
+      for (std::size_t i = usable; i < kStreams; ++i) streams_.push_back(std::make_unique<Stream>(*this));
+    }
+  }
+  Deliver(std::move(answers));
+}
+
+void CallCarrier::Begin(calls::v1::CarriedCall call, const Executor& loop, Done done) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!ending_ && gathered_.size() < kGatheredMax && has_open_stream()) {
+      const Time deadline = steady_clock::now() + std::chrono::milliseconds(call.timeout_ms());
+      waiting_.try_emplace(call.id(), Waiting{.done = std::move(done), .deadline = deadline});
+      gathered_.push_back(std::move(call));
+      if (!std::exchange(flush_posted_, true)) asio::post(loop, [this] { Flush(); });
+      return;
+    }
+  }
+  Answers answers;
+  Add({.carriage = Carriage::kNotSent}, std::move(done), answers);
+  Deliver(std::move(answers));
+}
+
+void CallCarrier::Flush() {
+  Answers answers;
+  {
+    absl::MutexLock lock(&mutex_);
+    flush_posted_ = false;
+    SendGathered(answers);
+  }
+  Deliver(std::move(answers));
+}
+
+void CallCarrier::SendGathered(Answers& answers) {
+  for (std::size_t i = 0; i < streams_.size() && !gathered_.empty(); ++i) {
+    Stream& stream = *streams_[next_stream_++ % streams_.size()];
+    if (stream.can_send()) SendBy(stream);
+  }
+  if (has_open_stream()) return;  // which sends the rest when it can
+  gathered_.clear();
+  GiveUp([](const Waiting& call) { return call.stream == nullptr; }, {.carriage = Carriage::kNotSent},
+         answers);
+}
+
+void CallCarrier::SendBy(Stream& stream) {
+  calls::v1::CarryCallsRequest message;
+  for (const std::uint64_t id : std::exchange(stream.cancelled(), {})) message.add_cancelled_ids(id);
+  std::size_t bytes = 0;
+  while (!gathered_.empty() && message.calls_size() < kMessageCallsMax && bytes < kMessageBytesMax) {
+    calls::v1::CarriedCall& call = gathered_.front();
+    if (const auto waiting = waiting_.find(call.id()); waiting != waiting_.end()) {
+      waiting->second.stream = &stream;
+      bytes += call.ByteSizeLong();
+      *message.add_calls() = std::move(call);
+    }
+    gathered_.pop_front();
+  }
+  if (message.calls_size() > 0 || message.cancelled_ids_size() > 0) stream.Send(message);
+}
+
+void CallCarrier::Cancel(std::uint64_t id) {
+  Answers answers;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto waiting = waiting_.find(id);
+    if (waiting == waiting_.end()) return;
+    if (Stream* stream = waiting->second.stream; stream != nullptr) {
+      stream->cancelled().push_back(id);
+      if (stream->can_send()) SendBy(*stream);
+    }
+    Add(Failed(grpc::StatusCode::CANCELLED), std::move(waiting->second.done), answers);
+    waiting_.erase(waiting);
+  }
+  Deliver(std::move(answers));
+}
+
+void CallCarrier::Remove(Stream& stream) {
+  std::unique_ptr<Stream> removed;
+  Answers answers;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto entry =
+        std::ranges::find_if(streams_, [&](const auto& candidate) { return candidate.get() == &stream; });
+    removed = std::move(*entry);
+    streams_.erase(entry);
+    GiveUp([&](const Waiting& call) { return call.stream == &stream; }, {.carriage = Carriage::kLost},
+           answers);
+    SendGathered(answers);
+  }
+  Deliver(std::move(answers));
+}
+
+void CallCarrier::Add(CarriedAnswer answer, Done done, Answers& answers) {
+  calls_[static_cast<std::size_t>(answer.carriage)]->Increment();
+  answers.emplace_back(std::move(done), std::move(answer));
+}
+
+void CallCarrier::Deliver(Answers answers) {
+  for (auto& [done, answer] : answers) done(std::move(answer));
+}
+
+}  // namespace verdict::gateway
