@@ -23,7 +23,7 @@ void FeedbackConfig::AddTo(config::Parser& parser) {
              "evaluations.");
   parser.Add("batch-rows-max", &write_queue.batch_rows_max, "Writes in one batch, at most.");
   parser.Add("waiting-rows-max", &write_queue.waiting_rows_max,
-             "Writes that may wait for one writer; more are refused.");
+             "Writes that may wait in all; more are refused.");
   parser.Add("waiting-rows-per-key-max", &write_queue.waiting_rows_per_key_max,
              "Writes of one rater to one target that may wait; more are refused.");
   parser.Add("span-writers", &span_writers,

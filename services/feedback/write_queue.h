@@ -26,19 +26,22 @@ struct WriteQueueOptions {
   // A lone write may have more. More than this buys little throughput and costs every row of the batch
   // time.
   size_t batch_rows_max = 64;
-  size_t waiting_rows_max = 4096;  // per writer; a lone write may have more
+  size_t waiting_rows_max = 8192;  // a lone write may have more
   // Per key, so that one hot key cannot fill the queue. A hundred callers of one key at once are ordinary.
   size_t waiting_rows_per_key_max = 128;
   std::chrono::milliseconds time_needed{100};  // a write whose deadline is nearer is refused
+  // After which a batch that is being stored keeps no others waiting for its sake.
+  std::chrono::milliseconds company_wait{20};
   std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
 };
 
 // Group commit: gathers single writes into batches, each stored by one round trip to the database.
 //
-// There is no timer: while a writer stores one batch the next one gathers, so a lone write goes out at once
-// and a crowd shares its commits. Writes are spread over the writers by key, and a batch has at most one
-// write of each key; the next one waits for the next batch. So the writes of a key happen one after the
-// other, in the order of their submission, and each gets the answer that it would have got alone.
+// There is no delay: while one batch is being stored the next one gathers, so a lone write goes out at once
+// and a crowd shares its commits, which is what makes it cheap. Another writer helps as soon as a whole batch
+// waits, or when the one before takes long. No two batches under way have writes of one key, and a batch has
+// one at most; the next one waits. So the writes of a key happen one after the other, in the order of their
+// submission, and each gets the answer that it would have got alone.
 //
 // `Write` has a member `key`, which can be hashed and compared; where it has a function `rows`, it counts for
 // that many rows instead of one. Thread-safe.
@@ -59,9 +62,7 @@ class WriteQueue {
   WriteQueue(WriteQueueOptions options, std::vector<StoreBatch> writers, WriteQueueMetrics& metrics)
       : options_(std::move(options)), metrics_(metrics) {
     for (StoreBatch& store : writers) {
-      shards_.push_back(std::make_unique<Shard>());
-      threads_.emplace_back(
-          [this, &shard = *shards_.back(), store = std::move(store)] { Run(shard, store); });
+      threads_.emplace_back([this, store = std::move(store)] { Run(store); });
     }
   }
 
@@ -80,33 +81,28 @@ class WriteQueue {
   // Refuses further writes, answers all that wait, and returns when the last has been answered. Idempotent;
   // one caller at a time.
   void Drain() {
-    for (const auto& shard : shards_) {
-      absl::MutexLock lock(&shard->mutex);
-      shard->draining = true;
-      shard->changed.Signal();
+    {
+      absl::MutexLock lock(&mutex_);
+      draining_ = true;
+      changed_.SignalAll();
     }
     threads_.clear();
   }
 
  private:
+  struct Row;
+  // The rows that wait for each key, oldest first. A key has an entry while a row of it waits or is being
+  // stored.
+  using RowsByKey = absl::node_hash_map<decltype(Write::key), std::deque<std::unique_ptr<Row>>>;
+  using OfKey = typename RowsByKey::value_type;
+
   struct Row {
     Write write;
     std::chrono::steady_clock::time_point deadline;
     Done done;
+    OfKey* of_key = nullptr;
   };
   using Rows = std::vector<std::unique_ptr<Row>>;
-  // The rows that wait for each key, oldest first; a key without one has no entry.
-  using RowsByKey = absl::node_hash_map<decltype(Write::key), std::deque<std::unique_ptr<Row>>>;
-
-  struct Shard {
-    absl::Mutex mutex;
-    absl::CondVar changed;
-    RowsByKey waiting ABSL_GUARDED_BY(mutex);
-    // Each key of `waiting` once, in the order in which they get into batches.
-    std::deque<typename RowsByKey::value_type*> turns ABSL_GUARDED_BY(mutex);
-    size_t waiting_rows ABSL_GUARDED_BY(mutex) = 0;
-    bool draining ABSL_GUARDED_BY(mutex) = false;
-  };
 
   static size_t RowsOf(const Write& write) {
     if constexpr (requires { write.rows(); }) {
@@ -119,57 +115,87 @@ class WriteQueue {
   // Takes the row, or leaves it and says why.
   absl::Status Enqueue(std::unique_ptr<Row>& row) {
     if (row->deadline - options_.now() < options_.time_needed) return error::DeadlineTooNear();
-    Shard& shard = *shards_[absl::HashOf(row->write.key) % shards_.size()];
-    absl::MutexLock lock(&shard.mutex);
-    if (shard.draining) return error::ShuttingDown();
+    absl::MutexLock lock(&mutex_);
+    if (draining_) return error::ShuttingDown();
     const size_t rows = RowsOf(row->write);
-    if (shard.waiting_rows > 0 && shard.waiting_rows + rows > options_.waiting_rows_max) {
-      return error::QueueFull();
-    }
-    const auto [entry, is_new] = shard.waiting.try_emplace(row->write.key);
+    if (waiting_rows_ > 0 && waiting_rows_ + rows > options_.waiting_rows_max) return error::QueueFull();
+    const auto [entry, is_new] = keys_.try_emplace(row->write.key);
     if (entry->second.size() >= options_.waiting_rows_per_key_max) return error::KeyQueueFull();
+    row->of_key = &*entry;
     entry->second.push_back(std::move(row));
-    if (is_new) shard.turns.push_back(&*entry);
-    shard.waiting_rows += rows;
+    if (is_new) AddTurn(*entry);
+    waiting_rows_ += rows;
     metrics_.waiting_rows.Increment(static_cast<double>(rows));
-    shard.changed.Signal();
+    if (MayTake() || (is_new && turns_.size() == 1)) changed_.Signal();
     return absl::OkStatus();
   }
 
-  // Waits for rows and takes the next batch; an empty one says that the shard is drained.
-  Rows TakeBatch(Shard& shard) {
-    absl::MutexLock lock(&shard.mutex);
-    while (shard.turns.empty() && !shard.draining) shard.changed.Wait(&shard.mutex);
-    Rows batch;
-    size_t rows = 0;
-    // Each key once: one that has more to come waits behind those of now.
-    for (size_t keys = shard.turns.size(); keys > 0; --keys) {
-      auto* entry = shard.turns.front();
-      const size_t more = RowsOf(entry->second.front()->write);
-      if (!batch.empty() && rows + more > options_.batch_rows_max) break;
-      rows += more;
-      shard.turns.pop_front();
-      const auto& row = batch.emplace_back(std::move(entry->second.front()));
-      entry->second.pop_front();
-      if (entry->second.empty()) {
-        shard.waiting.erase(row->write.key);
+  // Waits for rows and takes the next batch; an empty one says that no more will come.
+  Rows TakeBatch() {
+    absl::MutexLock lock(&mutex_);
+    while (turns_.empty() ? !draining_ : !MayTake()) {
+      if (turns_.empty()) {
+        changed_.Wait(&mutex_);
       } else {
-        shard.turns.push_back(entry);
+        changed_.WaitWithTimeout(&mutex_, absl::FromChrono(options_.company_wait));
       }
     }
-    shard.waiting_rows -= rows;
+    Rows batch;
+    size_t rows = 0;
+    while (!turns_.empty()) {
+      auto& waiting = turns_.front()->second;
+      const size_t more = RowsOf(waiting.front()->write);
+      if (!batch.empty() && rows + more > options_.batch_rows_max) break;
+      rows += more;
+      turns_.pop_front();
+      batch.push_back(std::move(waiting.front()));
+      waiting.pop_front();
+    }
+    ready_rows_ -= rows;
+    waiting_rows_ -= rows;
     metrics_.waiting_rows.Decrement(static_cast<double>(rows));
+    storing_ += batch.empty() ? 0 : 1;
+    taken_at_ = std::chrono::steady_clock::now();
+    if (!turns_.empty()) changed_.Signal();  // whoever helps with the rest, at once or in a while
     return batch;
   }
 
-  void Run(Shard& shard, const StoreBatch& store) {
-    for (Rows batch = TakeBatch(shard); !batch.empty(); batch = TakeBatch(shard)) {
+  // Whether what is ready is better stored now than gathered further.
+  bool MayTake() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return storing_ == 0 || ready_rows_ >= options_.batch_rows_max || draining_ ||
+           std::chrono::steady_clock::now() - taken_at_ >= options_.company_wait;
+  }
+
+  // Lets the next rows of the batch's keys have their turn.
+  void Release(const std::vector<OfKey*>& keys) {
+    absl::MutexLock lock(&mutex_);
+    --storing_;
+    for (OfKey* of_key : keys) {
+      if (of_key->second.empty()) {
+        keys_.erase(keys_.find(of_key->first));
+      } else {
+        AddTurn(*of_key);
+      }
+    }
+  }
+
+  void AddTurn(OfKey& of_key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    turns_.push_back(&of_key);
+    ready_rows_ += RowsOf(of_key.second.front()->write);
+  }
+
+  void Run(const StoreBatch& store) {
+    for (Rows batch = TakeBatch(); !batch.empty(); batch = TakeBatch()) {
+      std::vector<OfKey*> keys;
+      keys.reserve(batch.size());
+      for (const auto& row : batch) keys.push_back(row->of_key);
       const auto late = std::partition(batch.begin(), batch.end(), [now = options_.now()](const auto& row) {
         return row->deadline > now;
       });
       std::for_each(late, batch.end(), [](const auto& row) { row->done(error::DeadlineExceeded()); });
       batch.erase(late, batch.end());
       if (!batch.empty()) Commit(store, absl::MakeSpan(batch));
+      Release(keys);
     }
   }
 
@@ -207,7 +233,16 @@ class WriteQueue {
 
   const WriteQueueOptions options_;
   WriteQueueMetrics& metrics_;
-  std::vector<std::unique_ptr<Shard>> shards_;
+  absl::Mutex mutex_;
+  absl::CondVar changed_;
+  RowsByKey keys_ ABSL_GUARDED_BY(mutex_);
+  // Each key that has a row waiting and none being stored, in the order in which they get into batches.
+  std::deque<OfKey*> turns_ ABSL_GUARDED_BY(mutex_);
+  size_t ready_rows_ ABSL_GUARDED_BY(mutex_) = 0;  // the next ones of `turns_`
+  size_t waiting_rows_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t storing_ ABSL_GUARDED_BY(mutex_) = 0;  // batches
+  std::chrono::steady_clock::time_point taken_at_ ABSL_GUARDED_BY(mutex_);
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::jthread> threads_;
 };
 

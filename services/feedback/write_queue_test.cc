@@ -166,6 +166,60 @@ TEST_CASE("a batch is no larger than its bound") {
   CHECK(sizes == std::vector<size_t>{1, 4, 4, 2});
 }
 
+// Two writers, of which the first holds its batch.
+struct TwoWriters {
+  explicit TwoWriters(WriteQueueOptions options) : queue(std::move(options), Writers(), metrics) {
+    queue.Submit({"occupied", 0}, steady_clock::now() + 1h, [](const absl::StatusOr<int>&) {});
+    held.WaitForNotification();
+  }
+  ~TwoWriters() {
+    if (!released.HasBeenNotified()) released.Notify();
+  }
+
+  // Submits a write, and tells of its answer.
+  void Submit(const std::string& key, absl::Notification& answered) {
+    queue.Submit({key, 1}, steady_clock::now() + 1h,
+                 [&answered](const absl::StatusOr<int>&) { answered.Notify(); });
+  }
+
+  std::vector<Queue::StoreBatch> Writers() {
+    const Queue::StoreBatch store = [this](Votes votes) -> absl::StatusOr<Answers> {
+      if (votes.front()->key == "occupied" && !held.HasBeenNotified()) {
+        held.Notify();
+        released.WaitForNotification();
+      }
+      return Echo(votes);
+    };
+    return {store, store};
+  }
+
+  metrics::Registry registry;
+  WriteQueueMetrics metrics{registry, "test"};
+  absl::Notification held, released;
+  Queue queue;
+};
+
+TEST_CASE("another writer helps when a whole batch waits, and not before") {
+  TwoWriters test({.batch_rows_max = 2, .company_wait = 1h});
+  absl::Notification first, second;
+  test.Submit("a", first);
+  CHECK_FALSE(first.WaitForNotificationWithTimeout(absl::Milliseconds(50)));
+  test.Submit("b", second);
+  first.WaitForNotification();
+  second.WaitForNotification();
+}
+
+TEST_CASE("another writer helps when the one before takes long, but for its keys") {
+  TwoWriters test({.company_wait = 20ms});
+  absl::Notification other, same;
+  test.Submit("occupied", same);
+  test.Submit("a", other);
+  other.WaitForNotification();
+  CHECK_FALSE(same.HasBeenNotified());
+  test.released.Notify();
+  same.WaitForNotification();
+}
+
 TEST_CASE("a full queue refuses at once, and says when to come back") {
   Fixture test;
   test.options.waiting_rows_max = 3;
@@ -337,7 +391,8 @@ TEST_CASE("property: random schedules keep the promises") {
   };
   std::vector<Call> calls(kCallers * kWritesEach);
   {
-    Queue queue({.waiting_rows_max = 300, .waiting_rows_per_key_max = 20}, std::move(writers), metrics);
+    Queue queue({.batch_rows_max = 8, .waiting_rows_max = 300, .waiting_rows_per_key_max = 20},
+                std::move(writers), metrics);
     std::vector<std::jthread> callers;
     for (unsigned c = 0; c < kCallers; ++c) {
       callers.emplace_back([&, c] {
