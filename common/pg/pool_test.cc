@@ -103,7 +103,7 @@ TEST_CASE("while the database is away callers are refused at once, and it is fou
   options.acquire_timeout = 10s;
   Pool pool(options);
   REQUIRE(Execute(pool, Access::kRead, kPid).ok());
-  notes.AllowConnections(false);
+  notes.database.AllowConnections(false);
 
   // The first to ask waits for the attempt to connect; all after it know.
   for (int i = 0; i < 3; ++i) {
@@ -113,7 +113,7 @@ TEST_CASE("while the database is away callers are refused at once, and it is fou
     CHECK(DetailsOf(status).retry_after);
     CHECK(steady_clock::now() - start < 5s);
   }
-  notes.AllowConnections(true);
+  notes.database.AllowConnections(true);
   CHECK(AwaitOk(pool).ok());
 }
 

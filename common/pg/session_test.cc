@@ -90,10 +90,10 @@ TEST_CASE("a statement that lost a deadlock runs again") {
 TEST_CASE("a session refuses while the database is away, and finds it again") {
   const NoteDatabase notes;
   Session session(Options(notes));
-  notes.AllowConnections(false);
+  notes.database.AllowConnections(false);
   CHECK(ReasonNameOf(session.Execute(Access::kWrite, kInsert, 1, "a").status()) == "UNAVAILABLE");
   CHECK(ReasonNameOf(session.Execute(Access::kWrite, kInsert, 1, "a").status()) == "UNAVAILABLE");
-  notes.AllowConnections(true);
+  notes.database.AllowConnections(true);
   const auto deadline = steady_clock::now() + 20s;
   while (!session.Execute(Access::kWrite, kInsert, 1, "a").ok()) REQUIRE(steady_clock::now() < deadline);
   CHECK(notes.database.Query("select count(*) from note") == "1");

@@ -42,17 +42,6 @@ struct NoteDatabase {
     database.Query("select pg_terminate_backend(pid, 20000) from pg_stat_activity where " + Ours());
   }
 
-  // While connections are not allowed the database is away.
-  void AllowConnections(bool allowed) const {
-    pqxx::connection elsewhere(Dsn() + " dbname=postgres");
-    pqxx::nontransaction(elsewhere).exec("alter database " + name + " allow_connections " +
-                                         (allowed ? "on" : "off"));
-    if (!allowed) {
-      pqxx::nontransaction(elsewhere).exec(
-          "select pg_terminate_backend(pid, 20000) from pg_stat_activity where datname = '" + name + "'");
-    }
-  }
-
   static std::string Ours() {
     return "datname = current_database() and application_name = '" + std::string(kApplication) + "'";
   }

@@ -1,21 +1,39 @@
 #include "services/aggregator/aggregator_rpc.h"
 
 #include <string>
+#include <utility>
 
 #include "common/rpc/call_metadata.h"
 
 namespace verdict::aggregator {
+namespace {
+
+// Names the state, and says whether the caller has it already.
+bool HasState(rpc::Context& context, const std::string& etag) {
+  context.SetETag(etag);
+  return context.if_none_match() && rpc::HasETag(*context.if_none_match(), etag);
+}
+
+}  // namespace
 
 void RegisterAggregatorRpcs(rpc::Server& server, const AggregatorService& service) {
-  server.Stream<v1::GetEntityFeedbackRequest, v1::GetEntityFeedbackResponse>(
+  server.AtOnceOrStream<v1::GetEntityFeedbackRequest, v1::GetEntityFeedbackResponse>(
       "verdict.aggregator.v1.AggregatorService/GetEntityFeedback",
-      [&service](rpc::Context& context, const auto& request, auto& writer) {
-        const auto has_state = [&context](const std::string& etag) {
-          context.SetETag(etag);
-          return context.if_none_match() && rpc::HasETag(*context.if_none_match(), etag);
-        };
-        return service.GetEntityFeedback(context.principal(), request, has_state,
-                                         [&writer](const auto& message) { return writer.Write(message); });
+      [&service](rpc::Context& context, const v1::GetEntityFeedbackRequest& request,
+                 rpc::Done<rpc::AtOnce<v1::GetEntityFeedbackResponse>> done) {
+        service.GetEntityFeedbackAtOnce(
+            context.principal(), request, context.deadline(),
+            [&context](const std::string& etag) { return HasState(context, etag); },
+            [done = std::move(done)](absl::StatusOr<AggregatorService::AtOnce> answer) mutable {
+              if (!answer.ok()) return done(answer.status());
+              done(rpc::AtOnce<v1::GetEntityFeedbackResponse>{answer->whole, std::move(answer->response)});
+            });
+      },
+      [&service](rpc::Context& context, const v1::GetEntityFeedbackRequest& request, auto& writer) {
+        return service.GetEntityFeedback(
+            context.principal(), request,
+            [&context](const std::string& etag) { return HasState(context, etag); },
+            [&writer](const auto& message) { return writer.Write(message); });
       });
   server.Blocking<v1::ListFeedbackRequest, v1::ListFeedbackResponse>(
       "verdict.aggregator.v1.AggregatorService/ListFeedback",

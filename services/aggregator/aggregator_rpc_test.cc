@@ -1,5 +1,10 @@
 #include "services/aggregator/aggregator_rpc.h"
 
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
 #include <catch2/catch.hpp>
 #include <grpcpp/grpcpp.h>
 
@@ -8,6 +13,7 @@
 #include "common/status/grpc_status.h"
 #include "services/aggregator/test_feedback.h"
 #include "services/aggregator/topology_rpc.h"
+#include "tests/support/await.h"
 #include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
 #include "verdict/aggregator/v1/topology_service.grpc.pb.h"
 
@@ -57,25 +63,27 @@ void Prepare(grpc::ClientContext& context) {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
 }
 
-absl::Status StatusOf(TestServer& server, const v1::GetEntityFeedbackRequest& request) {
+// What a call of a reader that knows the state `known` is answered with.
+Read Call(TestServer& server, const v1::GetEntityFeedbackRequest& request, const std::string& known = "") {
   grpc::ClientContext context;
   Prepare(context);
+  if (!known.empty()) context.AddMetadata("if-none-match", known);
   const auto reader = server.stub->GetEntityFeedback(&context, request);
-  v1::GetEntityFeedbackResponse response;
-  while (reader->Read(&response)) {
+  Read read;
+  for (v1::GetEntityFeedbackResponse response; reader->Read(&response);) read.messages.push_back(response);
+  read.status = FromGrpc(reader->Finish());
+  const auto tag = context.GetServerInitialMetadata().find("etag");
+  if (tag != context.GetServerInitialMetadata().end()) {
+    read.etag = std::string(tag->second.data(), tag->second.size());
   }
-  return FromGrpc(reader->Finish());
+  return read;
 }
 
 TEST_CASE("a large entity streams over gRPC, whole and in order") {
   TestServer server;
   server.aggregator.InsertMany(kProject, types::v1::ENTITY_TYPE_SPAN, "busy", 2'500);
-  grpc::ClientContext context;
-  Prepare(context);
-  const auto reader = server.stub->GetEntityFeedback(&context, RequestFor(kProject, "busy"));
-  Read read;
-  for (v1::GetEntityFeedbackResponse response; reader->Read(&response);) read.messages.push_back(response);
-  CHECK(reader->Finish().ok());
+  const Read read = Call(server, RequestFor(kProject, "busy"));
+  CHECK(read.status.ok());
   CHECK(read.messages.size() == 6);
   const auto all = read.All();
   CHECK(all.SerializeAsString() ==
@@ -84,25 +92,90 @@ TEST_CASE("a large entity streams over gRPC, whole and in order") {
 
 TEST_CASE("a caller that names the state gets it without a message") {
   TestServer server;
-  server.aggregator.InsertMany(kProject, types::v1::ENTITY_TYPE_SPAN, "s", 3);
-  const auto messages = [&](const std::string& known) {
-    grpc::ClientContext context;
-    Prepare(context);
-    if (!known.empty()) context.AddMetadata("if-none-match", known);
-    const auto reader = server.stub->GetEntityFeedback(&context, RequestFor(kProject, "s"));
-    int count = 0;
-    for (v1::GetEntityFeedbackResponse response; reader->Read(&response);) ++count;
-    CHECK(reader->Finish().ok());
-    const auto tag = context.GetServerInitialMetadata().find("etag");
-    REQUIRE(tag != context.GetServerInitialMetadata().end());
-    return std::pair(count, std::string(tag->second.data(), tag->second.size()));
-  };
-  const auto [count, tag] = messages("");
-  CHECK(count == 1);
-  CHECK(messages(tag) == std::pair(0, tag));
-  CHECK(messages("\"x\", W/" + tag) == std::pair(0, tag));
+  // At once, by one statement and by a cursor.
+  const auto [count, messages] = GENERATE(table<int, std::size_t>({{0, 1}, {3, 1}, {300, 1}, {1'200, 4}}));
+  if (count > 0) server.aggregator.InsertMany(kProject, types::v1::ENTITY_TYPE_SPAN, "s", count);
+  const auto request = RequestFor(kProject, "s");
+  const Read read = Call(server, request);
+  CHECK(read.status.ok());
+  CHECK(read.messages.size() == messages);
+  CHECK(read.All().items_size() == count);
+  REQUIRE_FALSE(read.etag.empty());
+  for (const std::string& known : {read.etag, "\"x\", W/" + read.etag}) {
+    const Read again = Call(server, request, known);
+    CHECK(again.status.ok());
+    CHECK(again.messages.empty());
+    CHECK(again.etag == read.etag);
+  }
   server.aggregator.Insert(Row{.target = "s", .rater_id = "somebody"});
-  CHECK(messages(tag).first == 1);
+  CHECK(Call(server, request, read.etag).All().items_size() == count + 1);
+}
+
+TEST_CASE("a small entity is one message, by one statement beside others; filters and pages are not") {
+  TestServer server;
+  server.aggregator.InsertMany(kProject, types::v1::ENTITY_TYPE_SPAN, "s", 30);
+  auto request = RequestFor(kProject, "s");
+  const Read whole = Call(server, request);
+  CHECK(whole.messages.size() == 1);
+  CHECK(whole.All().SerializeAsString() ==
+        ReadEntity(server.aggregator, types::v1::ENTITY_TYPE_SPAN, "s").All().SerializeAsString());
+
+  request.set_thumbs_up(false);
+  CHECK(Call(server, request).All().items_size() == 10);
+  request.set_limit(4);
+  const Read page = Call(server, request);
+  CHECK(page.All().items_size() == 4);
+  CHECK(page.etag == whole.etag);
+  request.set_cursor(page.All().next_cursor());
+  CHECK(Call(server, request).All().items_size() == 4);
+  request.clear_limit();
+  CHECK(ReasonOf(Call(server, request).status) == errors::v1::REASON_VALIDATION_ERROR);
+  CHECK(server.aggregator.registry.Text().find("verdict_aggregator_read_batch_entities_count 1") !=
+        std::string::npos);
+}
+
+TEST_CASE("many reads at once are each answered with their own entity") {
+  TestServer server;
+  constexpr int kEntities = 8;
+  for (int i = 0; i < kEntities; ++i) {
+    server.aggregator.InsertMany(kProject, types::v1::ENTITY_TYPE_SPAN, std::to_string(i), i + 1);
+  }
+  std::atomic<int> right = 0;
+  std::vector<std::jthread> callers;
+  for (int i = 0; i < kEntities; ++i) {
+    callers.emplace_back([&, i] {
+      for (int n = 0; n < 50; ++n) {
+        const auto all = Call(server, RequestFor(kProject, std::to_string(i))).All();
+        if (all.entity_id() == std::to_string(i) && all.items_size() == i + 1) ++right;
+      }
+    });
+  }
+  callers.clear();
+  CHECK(right == kEntities * 50);
+}
+
+TEST_CASE("what the database does not do is an error of the read, and over when it does") {
+  TestServer server;
+  server.aggregator.Insert(Row{.target = "s"});
+  const auto request = RequestFor(kProject, "s");
+  CHECK(Call(server, request).status.ok());
+  auto filtered = request;
+  filtered.set_thumbs_up(true);
+  CHECK(Call(server, filtered).status.ok());  // connects what reads by itself
+
+  server.aggregator.database.Query("alter table feedback rename to moved");
+  const Read broken = Call(server, request);
+  CHECK(ReasonOf(broken.status) == errors::v1::REASON_INTERNAL);
+  CHECK(broken.messages.empty());
+  server.aggregator.database.Query("alter table moved rename to feedback");
+  CHECK(Call(server, request).status.ok());
+
+  server.aggregator.database.AllowConnections(false);
+  const Read away = Call(server, request);
+  CHECK(ReasonOf(away.status) == errors::v1::REASON_UNAVAILABLE);
+  CHECK(away.messages.empty());
+  server.aggregator.database.AllowConnections(true);
+  test::Await("the readers to connect again", [&] { return Call(server, request).status.ok(); });
 }
 
 TEST_CASE("every read is served over gRPC") {
@@ -191,14 +264,15 @@ TEST_CASE("topology is served over gRPC, of the caller's own project alone") {
 
 TEST_CASE("another project's feedback is refused, whether the project exists or not") {
   TestServer server;
-  CHECK(StatusOf(server, RequestFor(kProject, "s")).ok());
-  CHECK(ReasonOf(StatusOf(server, RequestFor(kOtherProject, "s"))) == errors::v1::REASON_PERMISSION_DENIED);
+  CHECK(Call(server, RequestFor(kProject, "s")).status.ok());
+  CHECK(ReasonOf(Call(server, RequestFor(kOtherProject, "s")).status) ==
+        errors::v1::REASON_PERMISSION_DENIED);
   auto unknown = RequestFor(kProject, "s");
   unknown.set_entity_type(static_cast<types::v1::EntityType>(99));
-  CHECK(ReasonOf(StatusOf(server, unknown)) == errors::v1::REASON_VALIDATION_ERROR);
-  CHECK(ReasonOf(StatusOf(server, RequestFor(kProject, std::string(201, 'x')))) ==
+  CHECK(ReasonOf(Call(server, unknown).status) == errors::v1::REASON_VALIDATION_ERROR);
+  CHECK(ReasonOf(Call(server, RequestFor(kProject, std::string(201, 'x'))).status) ==
         errors::v1::REASON_VALIDATION_ERROR);
-  CHECK(ReasonOf(StatusOf(server, RequestFor(kProject, ""))) == errors::v1::REASON_VALIDATION_ERROR);
+  CHECK(ReasonOf(Call(server, RequestFor(kProject, "")).status) == errors::v1::REASON_VALIDATION_ERROR);
 }
 
 TEST_CASE("a caller that cancels lets the next one in") {
@@ -214,7 +288,7 @@ TEST_CASE("a caller that cancels lets the next one in") {
     context.TryCancel();
     CHECK(reader->Finish().error_code() == grpc::StatusCode::CANCELLED);
   }
-  CHECK(StatusOf(server, RequestFor(kProject, "busy")).ok());
+  CHECK(Call(server, RequestFor(kProject, "busy")).status.ok());
 }
 
 }  // namespace

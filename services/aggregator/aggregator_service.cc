@@ -29,13 +29,13 @@ class Page {
       : response_(response), paging_(std::move(paging)), room_(paging_.limit) {}
 
   // False when the page is full; then it gets the cursor of the next one.
-  bool Add(v1::FeedbackItem item) {
+  bool Add(v1::FeedbackItem&& item) {
     if (!room_.Take(item.ByteSizeLong())) {
       response_.set_next_cursor(EncodeCursor(last_, paging_.list));
       return false;
     }
     last_ = PlaceOf(item);
-    *response_.add_items() = std::move(item);
+    response_.add_items()->Swap(&item);
     return true;
   }
 
@@ -87,7 +87,7 @@ absl::Status AggregatorService::GetEntityFeedback(const auth::Principal& princip
         packer.head().mutable_summary()->Swap(&state.summary);
         return !unchanged;
       },
-      [&](v1::FeedbackItem item) {
+      [&](v1::FeedbackItem&& item) {
         return request.has_limit() ? page.Add(std::move(item)) : packer.Add(std::move(item));
       }));
   if (unchanged) {
@@ -95,6 +95,37 @@ absl::Status AggregatorService::GetEntityFeedback(const auth::Principal& princip
     return absl::OkStatus();
   }
   return packer.Finish();
+}
+
+void AggregatorService::GetEntityFeedbackAtOnce(const auth::Principal& principal,
+                                                const v1::GetEntityFeedbackRequest& request,
+                                                EntityReader::Deadline deadline,
+                                                absl::AnyInvocable<bool(const std::string& etag)> has_state,
+                                                AtOnceDone done) const {
+  if (!IsForAll(request)) return done(AtOnce());
+  entities_.Read({.project_id = principal.project_id,
+                  .type = request.entity_type(),
+                  .key = EntityKey(request.entity_id())},
+                 deadline,
+                 [this, &request, has_state = std::move(has_state),
+                  done = std::move(done)](absl::StatusOr<EntityReader::Answer> answer) mutable {
+                   if (!answer.ok()) return done(answer.status());
+                   if (!answer->has_value()) return done(AtOnce());
+                   EntityFeedback& entity = **answer;
+                   metrics_.entity_items.Observe(entity.state.summary.total());
+                   AtOnce at_once{.whole = true};
+                   if (has_state(entity.state.etag)) {
+                     metrics_.not_modified.Increment();
+                     return done(std::move(at_once));
+                   }
+                   at_once.response = std::make_unique<v1::GetEntityFeedbackResponse>();
+                   at_once.response->set_entity_type(request.entity_type());
+                   at_once.response->set_entity_id(request.entity_id());
+                   at_once.response->mutable_summary()->Swap(&entity.state.summary);
+                   for (v1::FeedbackItem& item : entity.items)
+                     *at_once.response->add_items() = std::move(item);
+                   done(std::move(at_once));
+                 });
 }
 
 absl::StatusOr<v1::ListFeedbackResponse> AggregatorService::ListFeedback(
@@ -106,7 +137,7 @@ absl::StatusOr<v1::ListFeedbackResponse> AggregatorService::ListFeedback(
   v1::ListFeedbackResponse response;
   Page page(response, paging);
   RETURN_IF_ERROR(store_.ListFeedback(principal.project_id, selection,
-                                      [&](v1::FeedbackItem item) { return page.Add(std::move(item)); }));
+                                      [&](v1::FeedbackItem&& item) { return page.Add(std::move(item)); }));
   return response;
 }
 
@@ -115,7 +146,7 @@ absl::Status AggregatorService::ExportFeedback(const auth::Principal& principal,
                                                Write<v1::ExportFeedbackResponse> write) const {
   ASSIGN_OR_RETURN(const Selection selection, SelectionOf(request));
   MessagePacker packer(v1::ExportFeedbackResponse(), &v1::ExportFeedbackResponse::mutable_items, write);
-  RETURN_IF_ERROR(store_.ExportFeedback(principal.project_id, selection, [&](v1::FeedbackItem item) {
+  RETURN_IF_ERROR(store_.ExportFeedback(principal.project_id, selection, [&](v1::FeedbackItem&& item) {
     metrics_.exported_items.Increment();
     return packer.Add(std::move(item));
   }));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -10,6 +11,7 @@
 
 #include "common/criteria/criteria_json.h"
 #include "common/pg/execute.h"
+#include "common/pg/session.h"
 #include "common/pg/status.h"
 #include "common/pg/value.h"
 #include "common/status/macros.h"
@@ -84,6 +86,14 @@ using pg::Statement;
   " and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at < $7)" \
   " and ($8::timestamptz is null or (created_at, id) " behind " ($8, $9::uuid))"
 
+// Of one item, the texts that may be long.
+#define TEXT_BYTES                                                                 \
+  "coalesce(octet_length(reason), 0) + coalesce(octet_length(expected_output), 0)" \
+  " + coalesce(octet_length(metadata), 0) + coalesce(octet_length(criteria), 0)"
+
+// Whether the items, no more than `items`, with texts of up to `bytes` in all, make one answer.
+#define FIT(items, bytes) "count(*) <= " items " and coalesce(sum(" TEXT_BYTES "), 0) <= " bytes " as fits"
+
 // The first CTE tells the project to row-level security, the second wall: a statement that forgot its WHERE
 // would still see that project's rows only. It must be materialized, and the others must depend on it, so
 // that it runs before they are looked at. One statement that does both costs half of what a transaction
@@ -98,16 +108,28 @@ using pg::Statement;
   ITEMS("tenant.project_id", feedback_condition " $11::uuid", evaluation_condition " $11::uuid")              \
   "  limit 1001) found),"                                                                                     \
   "entity as ("                                                                                               \
-  " select " ENTITY_STATE ", count(*) <= 1000 and coalesce(sum(coalesce(octet_length(reason), 0)"             \
-  "  + coalesce(octet_length(expected_output), 0) + coalesce(octet_length(metadata), 0)"                      \
-  "  + coalesce(octet_length(criteria), 0)), 0) <= 2097152 as fits"                                           \
-  " from item) "                                                                                              \
+  " select " ENTITY_STATE ", " FIT("1000", "2097152") " from item) "                                          \
   "select " ITEM_COLUMNS ", entity.* from entity left join item on entity.fits and " SELECTED(">")            \
   " order by created_at, id limit $10::int4"
 static_assert(AggregatorStore::kOneStatementItems == 1000 && AggregatorStore::kOneStatementBytes == 2097152);
 
+// The same of several entities, $2, each with all its items, which are fewer.
+#define READ_SEVERAL(feedback_condition, evaluation_condition) \
+  "with tenant as materialized"                                                                               \
+  " (select set_config('app.project_id', $1::uuid::text, true)::uuid as project_id) "                         \
+  "select one.*, asked.place from tenant"                                                                     \
+  " cross join unnest($2::uuid[]) with ordinality as asked (key, place) cross join lateral ("                 \
+  "  with item as materialized (select * from "                                                               \
+  ITEMS("tenant.project_id", feedback_condition " asked.key", evaluation_condition " asked.key")              \
+  "   limit 201),"                                                                                            \
+  "  entity as (select " ENTITY_STATE ", " FIT("200", "65536") " from item)"                                  \
+  "  select " ITEM_COLUMNS ", entity.* from entity left join item on entity.fits) one"                        \
+  " order by place, created_ms, id"
+static_assert(AggregatorStore::kSeveralItems == 200);
+
 #define COUNT_ITEMS(feedback_condition, evaluation_condition) \
-  "select " ENTITY_STATE                                      \
+  "select " ENTITY_STATE ", coalesce(max(" TEXT_BYTES         \
+  "), 0) <= 2048 as short"                                    \
   " from " ITEMS("$1::uuid", feedback_condition " $2::uuid", evaluation_condition " $2::uuid")
 
 // Each kind is limited by itself, in the order of an index where there is one, so that a page costs as much
@@ -147,6 +169,7 @@ static_assert(AggregatorStore::kOneStatementItems == 1000 && AggregatorStore::kO
       {.name = name_prefix "_annotation", .sql = ON_ANNOTATION(statement)}, \
   })
 constexpr auto kReadEntity = OF_EACH_ENTITY("read", READ_ITEMS);
+constexpr auto kReadSeveral = OF_EACH_ENTITY("read_several", READ_SEVERAL);
 constexpr auto kCountEntity = OF_EACH_ENTITY("count", COUNT_ITEMS);
 constexpr auto kOpenEntity = OF_EACH_ENTITY("open", OPEN_ITEMS);
 
@@ -203,7 +226,7 @@ enum Column : int {
   kJudgeName,
 };
 
-size_t IndexOf(const Entity& entity) { return static_cast<size_t>(entity.type - 1); }
+size_t IndexOf(types::v1::EntityType type) { return static_cast<size_t>(type - 1); }
 
 // Values by criterion; none for a NULL.
 template <typename ByCriterion>
@@ -262,8 +285,8 @@ void ReadEvaluationValues(const pqxx::row& row, v1::FeedbackItem& item) {
   ReadCriteria(row[kCriteria], *item.mutable_criteria_scores());
 }
 
-v1::FeedbackItem ItemFrom(const pqxx::row& row) {
-  v1::FeedbackItem item;
+void ReadItemOf(const pqxx::row& row, v1::FeedbackItem& item) {
+  item.Clear();
   item.set_kind(static_cast<v1::FeedbackKind>(row[kKind].as<int>()));
   item.set_id(pg::StringFrom(row[kId]));
   ReadPlace(row, item);
@@ -274,16 +297,14 @@ v1::FeedbackItem ItemFrom(const pqxx::row& row) {
   }
   *item.mutable_created_at() = ToProto(pg::TimeFrom(row[kCreatedAt]));
   *item.mutable_updated_at() = ToProto(pg::TimeFrom(row[kUpdatedAt]));
-  return item;
 }
 
 // With what it is on, for readers who did not ask for one entity.
-v1::FeedbackItem ListedItemFrom(const pqxx::row& row) {
-  v1::FeedbackItem item = ItemFrom(row);
+void ReadListedItem(const pqxx::row& row, v1::FeedbackItem& item) {
+  ReadItemOf(row, item);
   item.set_entity_type(static_cast<types::v1::EntityType>(row[kTargetType].as<int>()));
   item.set_entity_id(pg::StringFrom(row[kTargetText]));
   if (!row[kPromptId].is_null()) item.set_prompt_id(pg::StringFrom(row[kPromptId]));
-  return item;
 }
 
 // The columns of OPEN_REVISIONS, which begin alike for both kinds.
@@ -341,14 +362,18 @@ void PassOnPage(pqxx::transaction_base& transaction, const Uuid& project_id, con
   WithSelection(selection, [&](const auto&... selected) {
     pg::Execute(transaction, kOpenProject, project_id, selected...);
   });
-  pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) { return take_item(ListedItemFrom(row)); });
+  v1::FeedbackItem item;
+  pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) {
+    ReadListedItem(row, item);
+    return take_item(std::move(item));
+  });
 }
 
 }  // namespace
 
 absl::Status AggregatorStore::ReadFeedback(const Entity& entity, const Selection& selection,
                                            TakeState take_state, TakeItem take_item) const try {
-  const Statement& read = kReadEntity.at(IndexOf(entity));
+  const Statement& read = kReadEntity.at(IndexOf(entity.type));
   ASSIGN_OR_RETURN(pqxx::result rows, WithSelection(selection, [&](const auto&... selected) {
                      return pg::Execute(reads_, pg::Access::kRead, read, entity.project_id, selected...,
                                         entity.key);
@@ -358,10 +383,34 @@ absl::Status AggregatorStore::ReadFeedback(const Entity& entity, const Selection
     return ReadLargeFeedback(entity, selection, take_state, take_item);
   }
   if (!take_state(StateFrom(rows.front())) || rows.front()[kId].is_null()) return absl::OkStatus();
+  v1::FeedbackItem item;
   for (const pqxx::row& row : rows) {
-    if (!take_item(ItemFrom(row))) break;
+    ReadItemOf(row, item);
+    if (!take_item(std::move(item))) break;
   }
   return absl::OkStatus();
+} catch (const std::exception& error) {
+  return pg::StatusOf(error);
+}
+
+absl::StatusOr<std::vector<std::optional<EntityFeedback>>> AggregatorStore::ReadSeveral(
+    pg::Session& session, const Uuid& project_id, types::v1::EntityType type,
+    absl::Span<const Uuid> keys) try {
+  pg::Array key_array;
+  for (const Uuid& key : keys) key_array.Add(key);
+  ASSIGN_OR_RETURN(const pqxx::result rows, session.Execute(pg::Access::kRead, kReadSeveral.at(IndexOf(type)),
+                                                            project_id, std::move(key_array)));
+  std::vector<std::optional<EntityFeedback>> answers(keys.size());
+  if (rows.empty()) return answers;
+  const pqxx::row::size_type fits = rows.column_number("fits");
+  const pqxx::row::size_type place = rows.column_number("place");
+  for (const pqxx::row& row : rows) {
+    if (!row[fits].as<bool>()) continue;
+    std::optional<EntityFeedback>& answer = answers.at(row[place].as<size_t>() - 1);
+    if (!answer) answer.emplace(EntityFeedback{.state = StateFrom(row)});
+    if (!row[kId].is_null()) ReadItemOf(row, answer->items.emplace_back());
+  }
+  return answers;
 } catch (const std::exception& error) {
   return pg::StatusOf(error);
 }
@@ -372,12 +421,18 @@ absl::Status AggregatorStore::ReadLargeFeedback(const Entity& entity, const Sele
   return pg::WithSnapshot(page ? reads_ : streams_, [&](pqxx::transaction_base& transaction) {
     pg::Execute(transaction, page ? kBeginRead : kBeginStream, entity.project_id);
     const pqxx::result counts =
-        pg::Execute(transaction, kCountEntity.at(IndexOf(entity)), entity.project_id, entity.key);
+        pg::Execute(transaction, kCountEntity.at(IndexOf(entity.type)), entity.project_id, entity.key);
     if (!take_state(StateFrom(counts.front()))) return absl::OkStatus();
     WithSelection(selection, [&](const auto&... selected) {
-      pg::Execute(transaction, kOpenEntity.at(IndexOf(entity)), entity.project_id, selected..., entity.key);
+      pg::Execute(transaction, kOpenEntity.at(IndexOf(entity.type)), entity.project_id, selected...,
+                  entity.key);
     });
-    pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) { return take_item(ItemFrom(row)); });
+    const Statement& fetch = counts.front()["short"].as<bool>() ? kFetchShort : kFetch;
+    v1::FeedbackItem item;
+    pg::ForEachRow(transaction, fetch, [&](const pqxx::row& row) {
+      ReadItemOf(row, item);
+      return take_item(std::move(item));
+    });
     return absl::OkStatus();
   });
 }
@@ -401,7 +456,7 @@ absl::Status AggregatorStore::ExportFeedback(const Uuid& project_id, const Selec
     page.limit = kPageItems;
     for (bool more = true; more;) {
       int taken = 0;
-      PassOnPage(transaction, project_id, page, [&](v1::FeedbackItem item) {
+      PassOnPage(transaction, project_id, page, [&](v1::FeedbackItem&& item) {
         ++taken;
         page.after = PlaceOf(item);
         more = take_item(std::move(item));
@@ -422,7 +477,7 @@ absl::StatusOr<v1::FeedbackItem> AggregatorStore::ReadItem(const Uuid& project_i
     pg::Execute(transaction, kBeginRead, project_id);
     const pqxx::result found = pg::Execute(transaction, kReadItem, project_id, id);
     if (found.empty()) return error::FeedbackNotFound();
-    item = ListedItemFrom(found.front());
+    ReadListedItem(found.front(), item);
     item.set_revision(found.front()[kRevision].as<int>());
     item.set_submitted_by(pg::StringFrom(found.front()[kSubmittedBy]));
     const bool human = item.kind() == v1::FEEDBACK_KIND_HUMAN_FEEDBACK;
@@ -439,6 +494,17 @@ absl::Status AggregatorStore::Check() const {
   return ReadFeedback(
       {.type = types::v1::ENTITY_TYPE_SPAN}, {}, [](const auto&) { return false; },
       [](const auto&) { return false; });
+}
+
+std::span<const Statement> AggregatorStore::SeveralStatements() { return kReadSeveral; }
+
+AggregatorStore::SeveralReader AggregatorStore::NewSeveralReader(pg::ConnectionOptions connection) {
+  connection.statements = SeveralStatements();
+  connection.generic_plans = true;
+  return [session = std::make_shared<pg::Session>(std::move(connection))](
+             const Uuid& project_id, types::v1::EntityType type, absl::Span<const Uuid> keys) {
+    return ReadSeveral(*session, project_id, type, keys);
+  };
 }
 
 std::vector<Statement> AggregatorStore::ItemStatements() {

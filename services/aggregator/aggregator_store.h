@@ -1,18 +1,26 @@
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "common/clock.h"
 #include "common/ids/uuid.h"
 #include "common/pg/pool.h"
+#include "common/pg/statement.h"
 #include "services/aggregator/cursor.h"
 #include "verdict/aggregator/v1/aggregator_service.pb.h"
 #include "verdict/types/v1/entity.pb.h"
+
+namespace verdict::pg {
+class Session;
+}  // namespace verdict::pg
 
 namespace verdict::aggregator {
 
@@ -41,6 +49,12 @@ struct EntityState {
   std::string etag;  // in quotes; another one whenever another item, or another value of one, would be shown
 };
 
+// An entity with all its items, ascending by created_at, then id.
+struct EntityFeedback {
+  EntityState state;
+  std::vector<v1::FeedbackItem> items = {};
+};
+
 // The reads of feedback and evaluations as items. Thread-safe; blocks. Each method reads one snapshot, and
 // fails as pg::Execute and pg::WithTransaction do: also in the midst of it, when items were taken already.
 class AggregatorStore {
@@ -52,7 +66,7 @@ class AggregatorStore {
 
   // Returns false when the items, or more of them, are not wanted.
   using TakeState = absl::FunctionRef<bool(EntityState)>;
-  using TakeItem = absl::FunctionRef<bool(v1::FeedbackItem)>;
+  using TakeItem = absl::FunctionRef<bool(v1::FeedbackItem&&)>;
   using TakeRevision = absl::FunctionRef<bool(v1::FeedbackRevision)>;
 
   // Part of Statements() (statements.h), which the pools must have prepared.
@@ -66,6 +80,20 @@ class AggregatorStore {
   // the selection, `take_item` must take an item at once.
   absl::Status ReadFeedback(const Entity& entity, const Selection& selection, TakeState take_state,
                             TakeItem take_item) const;
+
+  // Several entities of one type, by one statement, which is one snapshot; over a connection that has
+  // SeveralStatements prepared. In the order of the keys; nullopt where there are more than kSeveralItems, or
+  // more than 64 KiB of texts.
+  static constexpr int kSeveralItems = 200;
+  static std::span<const pg::Statement> SeveralStatements();
+  static absl::StatusOr<std::vector<std::optional<EntityFeedback>>> ReadSeveral(pg::Session& session,
+                                                                                const Uuid& project_id,
+                                                                                types::v1::EntityType type,
+                                                                                absl::Span<const Uuid> keys);
+  // The same over a connection of its own, which finds a few rows by index, whatever the number of keys.
+  using SeveralReader = std::function<absl::StatusOr<std::vector<std::optional<EntityFeedback>>>(
+      const Uuid& project_id, types::v1::EntityType type, absl::Span<const Uuid> keys)>;
+  static SeveralReader NewSeveralReader(pg::ConnectionOptions connection);
 
   // The selected items of the project, descending by created_at, then id; each says what it is on.
   // `take_item` must take an item at once.

@@ -6,6 +6,7 @@
 
 #include "common/config/config.h"
 #include "common/rpc/serve.h"
+#include "services/aggregator/entity_reader.h"
 
 namespace verdict::aggregator {
 
@@ -20,6 +21,9 @@ struct AggregatorConfig {
   // For the rest, each busy until its caller has read all. More than one caller may keep (rpc::SlowReaders).
   std::size_t stream_connections = 6;
 
+  std::size_t entity_readers = 2;  // each a thread with a connection of its own
+  EntityReaderOptions entity_reader = {};
+
   void AddTo(config::Parser& parser) {
     service.AddTo(parser);
     parser.AddSecretFile("database-dsn-file", &database_dsn,
@@ -31,6 +35,12 @@ struct AggregatorConfig {
                "Database connections for what is read before it is sent.");
     parser.Add("stream-connections", &stream_connections,
                "Database connections for what is sent while it is read.");
+    parser.Add(
+        "entity-readers", &entity_readers,
+        "Threads that read what is on single entities, several by one statement, each over a connection "
+        "of its own.");
+    parser.Check([this] { return entity_readers >= 1 && entity_readers <= 64; },
+                 "--entity-readers must lie between 1 and 64.");
     parser.Check(
         [this] {
           return std::min(read_connections, stream_connections) >= 1 &&

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "absl/status/status.h"
@@ -37,6 +38,17 @@ inline absl::Status FeedbackNotFound() {
 
 inline absl::Status JudgeNotFound() {
   return MakeError(errors::v1::REASON_JUDGE_NOT_FOUND, "No judge of this id in this project.");
+}
+
+// More reads wait than will be done in time.
+inline absl::Status TooManyReads() {
+  return MakeError(errors::v1::REASON_OVERLOADED, "Too many reads are waiting.",
+                   {.retry_after = std::chrono::seconds(1)});
+}
+
+// Its time was over before it was begun.
+inline absl::Status ReadTooLate() {
+  return MakeError(errors::v1::REASON_DEADLINE_EXCEEDED, "The answer did not come in time.");
 }
 
 // The token service, which knows the API keys, has not been reached yet.

@@ -1,5 +1,7 @@
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/auth/caching_authenticator.h"
@@ -14,6 +16,7 @@
 #include "services/aggregator/aggregator_service.h"
 #include "services/aggregator/aggregator_store.h"
 #include "services/aggregator/config.h"
+#include "services/aggregator/entity_reader.h"
 #include "services/aggregator/errors.h"
 #include "services/aggregator/evaluation_store.h"
 #include "services/aggregator/metrics.h"
@@ -57,7 +60,13 @@ int Main(int argc, char** argv) {
   const EvaluationStore evaluations(reads, streams);
   const TopologyStore topology_store(reads, streams);
   Metrics metrics(registry);
-  const AggregatorService service(store, evaluations, metrics);
+  std::vector<EntityReader::ReadSeveral> readers;
+  for (std::size_t i = 0; i < config.entity_readers; ++i) {
+    readers.push_back(
+        AggregatorStore::NewSeveralReader({.dsn = config.database_dsn.value(), .application_name = kName}));
+  }
+  EntityReader entities(config.entity_reader, std::move(readers), metrics);
+  const AggregatorService service(store, entities, evaluations, metrics);
   const TopologyService topology(topology_store);
 
   const auto token_service = rpc::NewChannel(config.token_address);

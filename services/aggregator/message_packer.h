@@ -53,14 +53,14 @@ class MessagePacker {
   // added.
   Response& head() { return head_; }
 
-  // False when the caller is gone.
-  bool Add(Element element) {
+  // False when the caller is gone. Leaves in `element` what may be filled anew, with its memory.
+  bool Add(Element&& element) {
     const std::size_t bytes = element.ByteSizeLong();
     if (!room_.Take(bytes)) {
       if (!SendElements()) return false;
       room_.Take(bytes);
     }
-    (elements_.*field_)()->Add(std::move(element));
+    (elements_.*field_)()->Add()->Swap(&element);
     return true;
   }
 

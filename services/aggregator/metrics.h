@@ -10,11 +10,14 @@ struct Metrics {
       : entity_items(registry.Histogram("verdict_aggregator_entity_items",
                                         "Items on an entity that was read.",
                                         {0, 1, 3, 10, 30, 100, 300, 1'000, 10'000, 100'000})),
+        read_batch(registry.Histogram("verdict_aggregator_read_batch_entities",
+                                      "Entities read by one statement.", {1, 2, 4, 8, 16, 32})),
         not_modified(registry.Counter("verdict_aggregator_not_modified_total",
                                       "Reads of an entity whose caller had its present state already.")),
         exported_items(registry.Counter("verdict_aggregator_exported_items_total", "Items exported.")) {}
 
   metrics::Histogram& entity_items;
+  metrics::Histogram& read_batch;
   metrics::Counter& not_modified;
   metrics::Counter& exported_items;
 };

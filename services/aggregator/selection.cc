@@ -53,6 +53,14 @@ absl::StatusOr<Selection> SelectionOf(const v1::GetEntityFeedbackRequest& reques
 absl::StatusOr<Selection> SelectionOf(const v1::ListFeedbackRequest& request) { return FiltersOf(request); }
 absl::StatusOr<Selection> SelectionOf(const v1::ExportFeedbackRequest& request) { return FiltersOf(request); }
 
+bool IsForAll(const v1::GetEntityFeedbackRequest& request) {
+  v1::GetEntityFeedbackRequest rest = request;
+  rest.clear_project_id();
+  rest.clear_entity_type();
+  rest.clear_entity_id();
+  return rest.ByteSizeLong() == 0;
+}
+
 std::string ListOf(const Uuid& project_id, const v1::GetEntityFeedbackRequest& request) {
   v1::GetEntityFeedbackRequest list = request;
   list.set_entity_id(EntityKey(request.entity_id()).ToString());  // in whatever spelling

@@ -18,6 +18,9 @@ absl::StatusOr<Selection> SelectionOf(const v1::GetEntityFeedbackRequest& reques
 absl::StatusOr<Selection> SelectionOf(const v1::ListFeedbackRequest& request);
 absl::StatusOr<Selection> SelectionOf(const v1::ExportFeedbackRequest& request);
 
+// Whether a request is for all that is on the entity, as one answer: it has neither filters nor pages.
+bool IsForAll(const v1::GetEntityFeedbackRequest& request);
+
 // Tells the list that a request reads from all others, for its cursors: the same for each page, whatever its
 // limit.
 std::string ListOf(const Uuid& project_id, const v1::GetEntityFeedbackRequest& request);

@@ -7,7 +7,7 @@
 namespace verdict::aggregator {
 
 std::vector<pg::Statement> Statements() {
-  std::vector<pg::Statement> statements = {kBeginRead, kBeginStream, kFetch, kClose};
+  std::vector<pg::Statement> statements = {kBeginRead, kBeginStream, kFetch, kFetchShort, kClose};
   for (const auto& part : {AggregatorStore::ItemStatements(), EvaluationStore::EvaluationStatements(),
                            TopologyStore::TopologyStatements()}) {
     statements.insert(statements.end(), part.begin(), part.end());

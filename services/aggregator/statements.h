@@ -23,6 +23,9 @@ inline constexpr pg::Statement kBeginStream = {
 // The rows of its cursor, which is always called `found`.
 inline constexpr pg::Statement kFetch = {.name = "fetch", .sql = "fetch 64 from found"};
 
+// The same of rows that are known to be short, which are less work the more come at a time.
+inline constexpr pg::Statement kFetchShort = {.name = "fetch_short", .sql = "fetch 1000 from found"};
+
 // Makes way for another one in the same transaction.
 inline constexpr pg::Statement kClose = {.name = "close", .sql = "close found"};
 

@@ -1,10 +1,12 @@
 #include "services/aggregator/test_feedback.h"
 
 #include <initializer_list>
+#include <memory>
 #include <utility>
 
 #include <catch2/catch.hpp>
 
+#include "absl/synchronization/notification.h"
 #include "common/ids/entity_id.h"
 
 namespace verdict::aggregator {
@@ -40,6 +42,14 @@ std::string InsertInto(const std::string& table,
   return "insert into " + table + " (" + columns + ") values (" + values + ")";
 }
 
+std::vector<EntityReader::ReadSeveral> MakeReaders(const test::TestDatabase& database) {
+  std::vector<EntityReader::ReadSeveral> readers;
+  for (int i = 0; i < 2; ++i) {
+    readers.push_back(AggregatorStore::NewSeveralReader({.dsn = database.Dsn("aggregator")}));
+  }
+  return readers;
+}
+
 }  // namespace
 
 TestAggregator::TestAggregator()
@@ -56,7 +66,8 @@ TestAggregator::TestAggregator()
       evaluations(reads, streams),
       topology_store(reads, streams),
       metrics(registry),
-      service(store, evaluations, metrics),
+      entities({}, MakeReaders(database), metrics),
+      service(store, entities, evaluations, metrics),
       topology(topology_store) {}
 
 std::string SqlOf(const Row& row) {
@@ -213,6 +224,28 @@ Read ReadEntity(const TestAggregator& aggregator, const v1::GetEntityFeedbackReq
 Read ReadEntity(const TestAggregator& aggregator, types::v1::EntityType type, const std::string& id,
                 const Uuid& project) {
   return ReadEntity(aggregator, EntityRequest(type, id), project);
+}
+
+WholeRead ReadEntityAtOnce(const TestAggregator& aggregator, const v1::GetEntityFeedbackRequest& request,
+                           const Uuid& project, const std::string& known_etag) {
+  WholeRead read;
+  absl::Notification answered;
+  aggregator.service.GetEntityFeedbackAtOnce(
+      {.project_id = project}, request, std::chrono::steady_clock::now() + std::chrono::seconds(30),
+      [&](const std::string& etag) {
+        read.etag = etag;
+        return etag == known_etag;
+      },
+      [&](absl::StatusOr<AggregatorService::AtOnce> answer) {
+        read.status = answer.status();
+        if (answer.ok()) {
+          read.whole = answer->whole;
+          if (answer->response != nullptr) read.response = std::move(*answer->response);
+        }
+        answered.Notify();
+      });
+  answered.WaitForNotification();
+  return read;
 }
 
 void CheckRecount(const v1::GetEntityFeedbackResponse& response) {

@@ -12,6 +12,7 @@
 #include "common/pg/pool.h"
 #include "services/aggregator/aggregator_service.h"
 #include "services/aggregator/aggregator_store.h"
+#include "services/aggregator/entity_reader.h"
 #include "services/aggregator/evaluation_store.h"
 #include "services/aggregator/metrics.h"
 #include "services/aggregator/statements.h"
@@ -132,6 +133,7 @@ struct TestAggregator {
   EvaluationStore evaluations;
   TopologyStore topology_store;
   Metrics metrics;
+  EntityReader entities;
   AggregatorService service;
   TopologyService topology;
 };
@@ -174,6 +176,17 @@ Read ReadEntity(const TestAggregator& aggregator, const v1::GetEntityFeedbackReq
                 const Uuid& project = kProject, const std::string& known_etag = "");
 Read ReadEntity(const TestAggregator& aggregator, types::v1::EntityType type, const std::string& id,
                 const Uuid& project = kProject);
+
+// The same of an entity that is read beside others, whole or not at all; `response` is null when the caller
+// has the state of `known_etag`.
+struct WholeRead {
+  absl::Status status;
+  bool whole = false;
+  std::optional<v1::GetEntityFeedbackResponse> response = {};
+  std::string etag = {};
+};
+WholeRead ReadEntityAtOnce(const TestAggregator& aggregator, const v1::GetEntityFeedbackRequest& request,
+                           const Uuid& project = kProject, const std::string& known_etag = "");
 
 // The ids of the items, in their order.
 template <typename Response>

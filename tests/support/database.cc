@@ -77,4 +77,10 @@ std::string TestDatabase::Query(std::string_view sql) const {
   return text;
 }
 
+void TestDatabase::AllowConnections(bool allowed) const {
+  Administer("alter database " + name_ + " allow_connections " + (allowed ? "on" : "off"));
+  if (allowed) return;
+  Administer("select pg_terminate_backend(pid, 20000) from pg_stat_activity where datname = '" + name_ + "'");
+}
+
 }  // namespace verdict::test

@@ -27,6 +27,9 @@ class TestDatabase {
   // columns parted by '|', rows by '\n', null as nothing. Each call is a transaction.
   std::string Query(std::string_view sql) const;
 
+  // While connections are not allowed the database is away, also for those who have one, and for Query.
+  void AllowConnections(bool allowed) const;
+
  private:
   std::string name_;
 };
