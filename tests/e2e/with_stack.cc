@@ -1,6 +1,8 @@
 // with_stack COMMAND...: runs the command beside a stack of its own, whose addresses and keys it finds in its
-// environment (Stack::Environment), and ends as the command does. No rate limit stands in its way.
+// environment (Stack::Environment), and ends as the command does, also when a terminal interrupts both. No
+// rate limit stands in its way.
 
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -19,6 +21,7 @@ int RunBeside(const Stack& stack, char** command) {
   const pid_t child = fork();
   if (child < 0) return kFailed;
   if (child == 0) {
+    std::signal(SIGINT, SIG_DFL);
     for (const auto& [name, value] : stack.Environment()) setenv(name.c_str(), value.c_str(), 1);
     execvp(command[0], command);
     _exit(kFailed);
@@ -36,6 +39,8 @@ int Main(int argc, char** argv) {
   try {
     const std::vector<std::string> unlimited = {"--rate-limit-per-key=0"};
     const Stack stack({{"token", unlimited}, {"feedback", unlimited}, {"aggregator", unlimited}});
+    // The stack is ours to end, and its files ours to remove, when the command has ended.
+    std::signal(SIGINT, SIG_IGN);
     return RunBeside(stack, argv + 1);
   } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';

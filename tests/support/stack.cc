@@ -8,6 +8,7 @@
 
 #include <boost/json/parse.hpp>
 
+#include "absl/strings/ascii.h"
 #include "tests/support/await.h"
 #include "tests/support/sanitized.h"
 
@@ -149,15 +150,19 @@ std::string Stack::Logs() const {
 }
 
 std::map<std::string, std::string> Stack::Environment() const {
-  return {{"VERDICT_URL", url()},
-          {"VERDICT_API_KEY", tenant_.key},
-          {"VERDICT_PROJECT_ID", tenant_.project_id},
-          {"VERDICT_ORG_ID", tenant_.org_id},
-          {"VERDICT_DATABASE_URL", database_.Dsn("owner")},
-          {"VERDICT_TOKEN_ADDR", Address("token")},
-          {"VERDICT_FEEDBACK_ADDR", Address("feedback")},
-          {"VERDICT_AGGREGATOR_ADDR", Address("aggregator")},
-          {"VERDICT_ADMIN_KEY", Read(File("admin.key"))}};
+  std::map<std::string, std::string> variables = {{"VERDICT_URL", url()},
+                                                  {"VERDICT_API_KEY", tenant_.key},
+                                                  {"VERDICT_PROJECT_ID", tenant_.project_id},
+                                                  {"VERDICT_ORG_ID", tenant_.org_id},
+                                                  {"VERDICT_DATABASE_URL", database_.Dsn("owner")},
+                                                  {"VERDICT_TOKEN_ADDR", Address("token")},
+                                                  {"VERDICT_FEEDBACK_ADDR", Address("feedback")},
+                                                  {"VERDICT_AGGREGATOR_ADDR", Address("aggregator")},
+                                                  {"VERDICT_ADMIN_KEY", Read(File("admin.key"))}};
+  for (const auto& [name, process] : processes_) {
+    variables["VERDICT_" + absl::AsciiStrToUpper(name) + "_PID"] = std::to_string(process->pid());
+  }
+  return variables;
 }
 
 Finished Stack::Ctl(const std::vector<std::string>& arguments) const {

@@ -57,7 +57,8 @@ class Stack {
   // The same with --json, for a command that must succeed; the member `field` of the object it prints.
   std::string CtlField(std::vector<std::string> arguments, const std::string& field) const;
 
-  // What a shell needs to talk to the stack, as `.verdict/env` has it.
+  // What a shell needs to talk to the stack, as `.verdict/env` has it; and VERDICT_GATEWAY_PID and so on, the
+  // processes.
   std::map<std::string, std::string> Environment() const;
 
   // The process by its name, while it runs.
