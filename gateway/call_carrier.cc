@@ -91,9 +91,13 @@ class CallCarrier::Stream {
 
   void OnStarted(bool /*ok*/) { call_->Read(&bytes_, &on_read_); }
 
-  void OnWritten(bool /*ok*/) {
+  void OnWritten(bool ok) {
     absl::MutexLock lock(&carrier_.mutex_);
     writing_ = false;
+    if (!ok) {  // broken, as the read will tell, too: nothing more is sent by it
+      state_ = State::kEnding;
+      half_closed_ = true;
+    }
     if (read_all_) {
       Finish();
     } else if (state_ == State::kOpen) {

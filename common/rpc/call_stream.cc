@@ -108,8 +108,11 @@ void CallStream::OnRequest(bool ok) {
   server_.Enter();
   if (!server_.ending_) Await(server_, service_, queue_);
   if (!server_.Add(*this)) End();
-  absl::MutexLock lock(&mutex_);
-  Proceed();
+  {
+    absl::MutexLock lock(&mutex_);
+    Proceed();
+  }
+  Release();
 }
 
 void CallStream::End() {
@@ -120,6 +123,11 @@ void CallStream::End() {
 }
 
 void CallStream::Proceed() {
+  if (broken_) {  // nobody gets it any more, and it shall not keep the end from being read
+    outgoing_.Clear();
+    outgoing_bytes_ = 0;
+    has_outgoing_ = false;
+  }
   if (!writing_ && !broken_ && !finishing_ && has_outgoing_ && !beginning_) {
     grpc::ByteBuffer bytes;
     grpc::ProtoBufferWriter writer(&bytes, grpc::kProtoBufferWriterMaxBufferLength,

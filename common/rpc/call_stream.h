@@ -124,9 +124,9 @@ class CallStream {
   bool finishing_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::Status status_ ABSL_GUARDED_BY(mutex_);  // of the stream
 
-  // What must end before the stream may: two events that come once it arrived, done and finished, reads and
-  // writes, and the calls.
-  std::atomic<int> pending_ = 2;
+  // What must end before the stream may: three events of one that arrived, request, done and finished; reads
+  // and writes; and the calls.
+  std::atomic<int> pending_ = 3;
   Handler<CallStream, &CallStream::OnRequest> on_request_{*this};
   Handler<CallStream, &CallStream::OnRead> on_read_{*this};
   Handler<CallStream, &CallStream::OnWritten> on_written_{*this};
