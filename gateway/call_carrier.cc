@@ -6,7 +6,9 @@
 #include <boost/asio/post.hpp>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/proto_buffer_reader.h>
-#include <grpcpp/support/proto_buffer_writer.h>
+
+#include "common/rpc/event.h"
+#include "common/rpc/serialize.h"
 
 namespace verdict::gateway {
 namespace {
@@ -52,12 +54,8 @@ class CallCarrier::Stream {
 
   // Sends; only when it can.
   void Send(const calls::v1::CarryCallsRequest& message) {
-    grpc::ByteBuffer bytes;
-    grpc::ProtoBufferWriter writer(&bytes, grpc::kProtoBufferWriterMaxBufferLength,
-                                   static_cast<int>(message.ByteSizeLong()));
-    message.SerializeToZeroCopyStream(&writer);
     writing_ = true;
-    call_->Write(bytes, &on_written_);
+    call_->Write(rpc::Serialize(message), &on_written_);
   }
 
   std::vector<std::uint64_t>& cancelled() { return cancelled_; }
@@ -75,14 +73,7 @@ class CallCarrier::Stream {
   enum class State { kOpening, kOpen, kEnding };
 
   template <void (Stream::*handler)(bool)>
-  class Handler final : public CallOperation {
-   public:
-    explicit Handler(Stream& stream) : stream_(stream) {}
-    void Complete(bool ok) override { (stream_.*handler)(ok); }
-
-   private:
-    Stream& stream_;
-  };
+  using Handler = rpc::Handler<Stream, handler>;
 
   void HalfClose() {
     writing_ = true;

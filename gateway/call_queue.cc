@@ -7,7 +7,7 @@ CallQueue::CallQueue(std::size_t threads) {
     threads_.emplace_back([this] {
       void* tag = nullptr;
       bool ok = false;
-      while (queue_.Next(&tag, &ok)) static_cast<CallOperation*>(tag)->Complete(ok);
+      while (queue_.Next(&tag, &ok)) static_cast<rpc::Event*>(tag)->Complete(ok);
     });
   }
 }

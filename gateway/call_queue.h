@@ -7,6 +7,7 @@
 
 #include <grpcpp/completion_queue.h>
 
+#include "common/rpc/event.h"
 #include "gateway/asio.h"
 #include "gateway/resumed.h"
 
@@ -14,15 +15,7 @@
 // pollers sleep up to 100 ms after an idle second.)
 namespace verdict::gateway {
 
-// An operation on a completion queue; its address is the operation's tag.
-class CallOperation {
- public:
-  virtual ~CallOperation() = default;
-  // Called once, on a thread of the queue.
-  virtual void Complete(bool ok) = 0;
-};
-
-// A completion queue whose tags are CallOperations, and the threads that wait on it.
+// A completion queue whose tags are events, and the threads that wait on it.
 class CallQueue {
  public:
   explicit CallQueue(std::size_t threads);
@@ -40,7 +33,7 @@ class CallQueue {
 
 // Resumes what waits for an operation.
 template <typename Resume>
-class ResumingOperation final : public CallOperation {
+class ResumingOperation final : public rpc::Event {
  public:
   explicit ResumingOperation(Resume resume) : resume_(std::move(resume)) {}
 
@@ -57,7 +50,7 @@ class ResumingOperation final : public CallOperation {
 template <typename Start>
 Awaitable<bool> Completed(Start start) {
   return Resumed<bool>([start = std::move(start)](auto resume) mutable {
-    CallOperation* operation = new ResumingOperation<decltype(resume)>(std::move(resume));
+    rpc::Event* operation = new ResumingOperation<decltype(resume)>(std::move(resume));
     start(static_cast<void*>(operation));
   });
 }

@@ -5,20 +5,14 @@
 #include <string>
 #include <utility>
 
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <grpcpp/support/proto_buffer_reader.h>
-
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
-#include "common/gzip/gzip.h"
 #include "common/ids/uuid.h"
 #include "common/log/log.h"
 #include "common/rpc/call_metadata.h"
 #include "common/rpc/message_parts.h"
 #include "common/rpc/server.h"
-#include "common/rpc/service.h"
 #include "common/status/error.h"
-#include "common/status/grpc_status.h"
 #include "common/status/macros.h"
 
 namespace verdict::rpc {

@@ -6,10 +6,10 @@
 
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <grpcpp/support/proto_buffer_reader.h>
-#include <grpcpp/support/proto_buffer_writer.h>
 
 #include "absl/strings/str_cat.h"
 #include "common/rpc/message_parts.h"
+#include "common/rpc/serialize.h"
 #include "common/rpc/server.h"
 #include "common/status/error.h"
 #include "common/status/grpc_status.h"
@@ -129,10 +129,7 @@ void CallStream::Proceed() {
     has_outgoing_ = false;
   }
   if (!writing_ && !broken_ && !finishing_ && has_outgoing_ && !beginning_) {
-    grpc::ByteBuffer bytes;
-    grpc::ProtoBufferWriter writer(&bytes, grpc::kProtoBufferWriterMaxBufferLength,
-                                   static_cast<int>(outgoing_.ByteSizeLong()));
-    outgoing_.SerializeToZeroCopyStream(&writer);
+    const grpc::ByteBuffer bytes = Serialize(outgoing_);
     outgoing_.Clear();
     outgoing_bytes_ = 0;
     has_outgoing_ = false;
