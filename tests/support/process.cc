@@ -21,9 +21,10 @@ namespace {
 // Starts `command` with its output appended to the two files.
 pid_t Spawn(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment,
             const std::string& out, const std::string& err) {
+  // Of two values of a variable the first counts.
   std::vector<std::string> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
   for (const auto& [name, value] : environment) variables.push_back(name + "=" + value);
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
   const auto pointers = [](const std::vector<std::string>& texts) {
     std::vector<char*> result;
     for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
