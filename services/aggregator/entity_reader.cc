@@ -4,7 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "absl/time/time.h"
 #include "services/aggregator/errors.h"
 
 namespace verdict::aggregator {
@@ -20,7 +19,7 @@ bool IsEveryones(const absl::Status& status) {
 }  // namespace
 
 EntityReader::EntityReader(EntityReaderOptions options, std::vector<ReadSeveral> readers, Metrics& metrics)
-    : options_(options), metrics_(metrics) {
+    : options_(options), metrics_(metrics), gathering_(options.batch_max, options.company_wait) {
   for (ReadSeveral& read : readers) {
     threads_.emplace_back([this, read = std::move(read)] { Run(read); });
   }
@@ -29,8 +28,7 @@ EntityReader::EntityReader(EntityReaderOptions options, std::vector<ReadSeveral>
 EntityReader::~EntityReader() {
   {
     absl::MutexLock lock(&mutex_);
-    ending_ = true;
-    changed_.SignalAll();
+    gathering_.End();
   }
   threads_.clear();
 }
@@ -40,30 +38,18 @@ void EntityReader::Read(const Entity& entity, Deadline deadline, Done done) {
     absl::MutexLock lock(&mutex_);
     if (waiting_.size() < options_.waiting_max) {
       waiting_.push_back({entity, deadline, std::move(done)});
-      if (MayTake() || waiting_.size() == 1) changed_.Signal();
+      gathering_.Add(1);
       return;
     }
   }
   done(error::TooManyReads());
 }
 
-bool EntityReader::MayTake() const {
-  return reading_ == 0 || waiting_.size() >= options_.batch_max || ending_ ||
-         steady_clock::now() - taken_at_ >= options_.company_wait;
-}
-
 // The first that waits, and what is of its kind behind it. Empty when no more will come.
 std::vector<EntityReader::Waiting> EntityReader::TakeBatch() {
   absl::MutexLock lock(&mutex_);
-  while (waiting_.empty() ? !ending_ : !MayTake()) {
-    if (waiting_.empty()) {
-      changed_.Wait(&mutex_);
-    } else {
-      changed_.WaitWithTimeout(&mutex_, absl::FromChrono(options_.company_wait));
-    }
-  }
+  if (!gathering_.Await(mutex_)) return {};
   std::vector<Waiting> batch;
-  if (waiting_.empty()) return batch;
   const Entity first = waiting_.front().entity;
   std::deque<Waiting> others;
   for (Waiting& read : waiting_) {
@@ -75,15 +61,13 @@ std::vector<EntityReader::Waiting> EntityReader::TakeBatch() {
     }
   }
   waiting_ = std::move(others);
-  ++reading_;
-  taken_at_ = steady_clock::now();
-  if (!waiting_.empty()) changed_.Signal();  // whoever has nothing to do watches over what was left
+  gathering_.Take(batch.size());
   return batch;
 }
 
 void EntityReader::Release() {
   absl::MutexLock lock(&mutex_);
-  --reading_;
+  gathering_.Finish();
 }
 
 void EntityReader::Run(const ReadSeveral& read) {

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "common/gathering.h"
 #include "services/aggregator/aggregator_store.h"
 #include "services/aggregator/metrics.h"
 
@@ -26,9 +27,8 @@ struct EntityReaderOptions {
 };
 
 // Gathers reads of single entities: those that come while others are being read are read by one statement, as
-// writes are stored (services/feedback/write_queue.h). There is no delay: a lone read goes out at once.
-// Another reader helps as soon as a whole batch waits, or when the one before takes long. A read is begun
-// after it was asked for, so that it sees every write acknowledged before. Thread-safe.
+// soon as Gathering says and without delay. A read is begun after it was asked for, so that it sees every
+// write acknowledged before. Thread-safe.
 class EntityReader {
  public:
   // Nullopt: too much to be read beside others.
@@ -57,18 +57,14 @@ class EntityReader {
   };
 
   std::vector<Waiting> TakeBatch();
-  bool MayTake() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run(const ReadSeveral& read);
   void Release();
 
   const EntityReaderOptions options_;
   Metrics& metrics_;
   absl::Mutex mutex_;
-  absl::CondVar changed_;
   std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::size_t reading_ ABSL_GUARDED_BY(mutex_) = 0;  // batches
-  Deadline taken_at_ ABSL_GUARDED_BY(mutex_);
-  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  Gathering gathering_ ABSL_GUARDED_BY(mutex_);  // of reads: `waiting_`
   std::vector<std::jthread> threads_;
 };
 

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "common/gathering.h"
 #include "services/feedback/errors.h"
 #include "services/feedback/metrics.h"
 
@@ -37,14 +38,13 @@ struct WriteQueueOptions {
 
 // Group commit: gathers single writes into batches, each stored by one round trip to the database.
 //
-// There is no delay: while one batch is being stored the next one gathers, so a lone write goes out at once
-// and a crowd shares its commits, which is what makes it cheap. Another writer helps as soon as a whole batch
-// waits, or when the one before takes long. No two batches under way have writes of one key, and a batch has
-// one at most; the next one waits. So the writes of a key happen one after the other, in the order of their
-// submission, and each gets the answer that it would have got alone.
+// A batch is stored as soon as Gathering says, without delay: a lone write goes out at once and a crowd
+// shares its commits, which is what makes it cheap. No two batches under way have writes of one key, and a
+// batch has one at most; the next one waits. So the writes of a key happen one after the other, in the order
+// of their submission, and each gets the answer that it would have got alone.
 //
 // `Write` has a member `key`, which can be hashed and compared; where it has a function `rows`, it counts for
-// that many rows instead of one. Thread-safe.
+// that many rows, one or more, instead of one. Thread-safe.
 template <typename Write, typename Answer>
 class WriteQueue {
  public:
@@ -60,7 +60,9 @@ class WriteQueue {
 
   // One writer, a thread, per element of `writers`.
   WriteQueue(WriteQueueOptions options, std::vector<StoreBatch> writers, WriteQueueMetrics& metrics)
-      : options_(std::move(options)), metrics_(metrics) {
+      : options_(std::move(options)),
+        metrics_(metrics),
+        gathering_(options_.batch_rows_max, options_.company_wait) {
     for (StoreBatch& store : writers) {
       threads_.emplace_back([this, store = std::move(store)] { Run(store); });
     }
@@ -83,8 +85,7 @@ class WriteQueue {
   void Drain() {
     {
       absl::MutexLock lock(&mutex_);
-      draining_ = true;
-      changed_.SignalAll();
+      gathering_.End();
     }
     threads_.clear();
   }
@@ -116,30 +117,26 @@ class WriteQueue {
   absl::Status Enqueue(std::unique_ptr<Row>& row) {
     if (row->deadline - options_.now() < options_.time_needed) return error::DeadlineTooNear();
     absl::MutexLock lock(&mutex_);
-    if (draining_) return error::ShuttingDown();
+    if (gathering_.ended()) return error::ShuttingDown();
     const size_t rows = RowsOf(row->write);
     if (waiting_rows_ > 0 && waiting_rows_ + rows > options_.waiting_rows_max) return error::QueueFull();
     const auto [entry, is_new] = keys_.try_emplace(row->write.key);
     if (entry->second.size() >= options_.waiting_rows_per_key_max) return error::KeyQueueFull();
     row->of_key = &*entry;
     entry->second.push_back(std::move(row));
-    if (is_new) AddTurn(*entry);
+    if (is_new) {
+      turns_.push_back(&*entry);
+      gathering_.Add(rows);
+    }
     waiting_rows_ += rows;
     metrics_.waiting_rows.Increment(static_cast<double>(rows));
-    if (MayTake() || (is_new && turns_.size() == 1)) changed_.Signal();
     return absl::OkStatus();
   }
 
   // Waits for rows and takes the next batch; an empty one says that no more will come.
   Rows TakeBatch() {
     absl::MutexLock lock(&mutex_);
-    while (turns_.empty() ? !draining_ : !MayTake()) {
-      if (turns_.empty()) {
-        changed_.Wait(&mutex_);
-      } else {
-        changed_.WaitWithTimeout(&mutex_, absl::FromChrono(options_.company_wait));
-      }
-    }
+    if (!gathering_.Await(mutex_)) return {};
     Rows batch;
     size_t rows = 0;
     while (!turns_.empty()) {
@@ -151,37 +148,25 @@ class WriteQueue {
       batch.push_back(std::move(waiting.front()));
       waiting.pop_front();
     }
-    ready_rows_ -= rows;
+    gathering_.Take(rows);
     waiting_rows_ -= rows;
     metrics_.waiting_rows.Decrement(static_cast<double>(rows));
-    storing_ += batch.empty() ? 0 : 1;
-    taken_at_ = std::chrono::steady_clock::now();
-    if (!turns_.empty()) changed_.Signal();  // whoever helps with the rest, at once or in a while
     return batch;
-  }
-
-  // Whether what is ready is better stored now than gathered further.
-  bool MayTake() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return storing_ == 0 || ready_rows_ >= options_.batch_rows_max || draining_ ||
-           std::chrono::steady_clock::now() - taken_at_ >= options_.company_wait;
   }
 
   // Lets the next rows of the batch's keys have their turn.
   void Release(const std::vector<OfKey*>& keys) {
     absl::MutexLock lock(&mutex_);
-    --storing_;
+    size_t rows = 0;
     for (OfKey* of_key : keys) {
       if (of_key->second.empty()) {
         keys_.erase(keys_.find(of_key->first));
       } else {
-        AddTurn(*of_key);
+        turns_.push_back(of_key);
+        rows += RowsOf(of_key->second.front()->write);
       }
     }
-  }
-
-  void AddTurn(OfKey& of_key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    turns_.push_back(&of_key);
-    ready_rows_ += RowsOf(of_key.second.front()->write);
+    gathering_.Finish(rows);
   }
 
   void Run(const StoreBatch& store) {
@@ -234,15 +219,11 @@ class WriteQueue {
   const WriteQueueOptions options_;
   WriteQueueMetrics& metrics_;
   absl::Mutex mutex_;
-  absl::CondVar changed_;
   RowsByKey keys_ ABSL_GUARDED_BY(mutex_);
   // Each key that has a row waiting and none being stored, in the order in which they get into batches.
   std::deque<OfKey*> turns_ ABSL_GUARDED_BY(mutex_);
-  size_t ready_rows_ ABSL_GUARDED_BY(mutex_) = 0;  // the next ones of `turns_`
+  Gathering gathering_ ABSL_GUARDED_BY(mutex_);  // of rows: the next ones of `turns_`
   size_t waiting_rows_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t storing_ ABSL_GUARDED_BY(mutex_) = 0;  // batches
-  std::chrono::steady_clock::time_point taken_at_ ABSL_GUARDED_BY(mutex_);
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::jthread> threads_;
 };
 
