@@ -1,7 +1,6 @@
 #include "services/aggregator/entity_reader.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "services/aggregator/errors.h"
@@ -34,34 +33,46 @@ EntityReader::~EntityReader() {
 }
 
 void EntityReader::Read(const Entity& entity, Deadline deadline, Done done) {
-  {
-    absl::MutexLock lock(&mutex_);
-    if (waiting_.size() < options_.waiting_max) {
-      waiting_.push_back({entity, deadline, std::move(done)});
-      gathering_.Add(1);
-      return;
-    }
-  }
-  done(error::TooManyReads());
+  Waiting read = {.key = entity.key, .deadline = deadline, .done = std::move(done)};
+  const absl::Status accepted = Enqueue({.project_id = entity.project_id, .type = entity.type}, read);
+  if (!accepted.ok()) read.done(accepted);
 }
 
-// The first that waits, and what is of its kind behind it. Empty when no more will come.
-std::vector<EntityReader::Waiting> EntityReader::TakeBatch() {
+// Takes the read, or leaves it and says why.
+absl::Status EntityReader::Enqueue(const Kind& kind, Waiting& read) {
+  absl::MutexLock lock(&mutex_);
+  if (gathering_.ready() >= options_.waiting_max) return error::TooManyReads();
+  std::size_t& of_project = of_project_[kind.project_id];
+  if (of_project >= options_.waiting_per_project_max) return error::TooManyReadsOfProject();
+  ++of_project;
+  std::deque<Waiting>& of_kind = waiting_[kind];
+  if (of_kind.empty()) turns_.push_back(kind);
+  of_kind.push_back(std::move(read));
+  gathering_.Add(1);
+  return absl::OkStatus();
+}
+
+// The oldest of the kind whose turn it is. Empty when no more will come.
+EntityReader::Batch EntityReader::TakeBatch() {
   absl::MutexLock lock(&mutex_);
   if (!gathering_.Await(mutex_)) return {};
-  std::vector<Waiting> batch;
-  const Entity first = waiting_.front().entity;
-  std::deque<Waiting> others;
-  for (Waiting& read : waiting_) {
-    const bool alike = read.entity.project_id == first.project_id && read.entity.type == first.type;
-    if (alike && batch.size() < options_.batch_max) {
-      batch.push_back(std::move(read));
-    } else {
-      others.push_back(std::move(read));
-    }
+  Batch batch = {.kind = turns_.front()};
+  turns_.pop_front();
+  const auto of_kind = waiting_.find(batch.kind);
+  std::deque<Waiting>& reads = of_kind->second;
+  while (!reads.empty() && batch.reads.size() < options_.batch_max) {
+    batch.reads.push_back(std::move(reads.front()));
+    reads.pop_front();
   }
-  waiting_ = std::move(others);
-  gathering_.Take(batch.size());
+  if (reads.empty()) {
+    waiting_.erase(of_kind);
+  } else {
+    turns_.push_back(batch.kind);
+  }
+  const auto of_project = of_project_.find(batch.kind.project_id);
+  of_project->second -= batch.reads.size();
+  if (of_project->second == 0) of_project_.erase(of_project);
+  gathering_.Take(batch.reads.size());
   return batch;
 }
 
@@ -71,24 +82,25 @@ void EntityReader::Release() {
 }
 
 void EntityReader::Run(const ReadSeveral& read) {
-  for (std::vector<Waiting> batch = TakeBatch(); !batch.empty(); batch = TakeBatch()) {
+  for (Batch batch = TakeBatch(); !batch.reads.empty(); batch = TakeBatch()) {
+    std::vector<Waiting>& reads = batch.reads;
     const auto late = std::ranges::partition(
-        batch, [now = steady_clock::now()](const Waiting& waiting) { return waiting.deadline > now; });
+        reads, [now = steady_clock::now()](const Waiting& waiting) { return waiting.deadline > now; });
     for (Waiting& waiting : late) waiting.done(error::ReadTooLate());
-    batch.erase(late.begin(), late.end());
-    if (!batch.empty()) {
+    reads.erase(late.begin(), late.end());
+    if (!reads.empty()) {
       std::vector<Uuid> keys;
-      keys.reserve(batch.size());
-      for (const Waiting& waiting : batch) keys.push_back(waiting.entity.key);
+      keys.reserve(reads.size());
+      for (const Waiting& waiting : reads) keys.push_back(waiting.key);
       metrics_.read_batch.Observe(static_cast<double>(keys.size()));
-      auto answers = read(batch.front().entity.project_id, batch.front().entity.type, keys);
-      for (std::size_t i = 0; i < batch.size(); ++i) {
+      auto answers = read(batch.kind.project_id, batch.kind.type, keys);
+      for (std::size_t i = 0; i < reads.size(); ++i) {
         if (answers.ok()) {
-          batch[i].done(std::move((*answers)[i]));
+          reads[i].done(std::move((*answers)[i]));
         } else if (IsEveryones(answers.status())) {
-          batch[i].done(answers.status());
+          reads[i].done(answers.status());
         } else {
-          batch[i].done(Answer());
+          reads[i].done(Answer());
         }
       }
     }

@@ -18,7 +18,9 @@
 #include "common/ids/entity_id.h"
 #include "common/status/error.h"
 #include "services/aggregator/test_feedback.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/seed.h"
+#include "tests/support/usage.h"
 
 namespace verdict::aggregator {
 namespace {
@@ -34,8 +36,11 @@ using Answers = absl::StatusOr<std::vector<Answer>>;
 // Each statement's entities.
 using Batch = std::vector<Entity>;
 
-Entity Span(int number) {
-  return {.project_id = kProject, .type = ENTITY_TYPE_SPAN, .key = EntityKey(std::to_string(number))};
+Entity Span(int number, const Uuid& project_id = kProject) {
+  return {.project_id = project_id, .type = ENTITY_TYPE_SPAN, .key = EntityKey(std::to_string(number))};
+}
+Entity Trace(int number) {
+  return {.project_id = kProject, .type = ENTITY_TYPE_TRACE, .key = EntityKey(std::to_string(number))};
 }
 
 // What is read of an entity says which one it is.
@@ -176,7 +181,7 @@ TEST_CASE("what comes while one is read goes together") {
   CHECK(text.find("verdict_aggregator_read_batch_entities_sum 11") != std::string::npos);
 }
 
-TEST_CASE("a batch is of one project and one type, that of whoever waits longest") {
+TEST_CASE("a batch is of one project and one type, first that of whoever came first") {
   Fixture test;
   test.Start();
   test.Occupy();
@@ -213,6 +218,44 @@ TEST_CASE("a statement reads no more entities than its bound") {
   CHECK(sizes == std::vector<std::size_t>{1, 4, 4, 2});
 }
 
+TEST_CASE("each project and type has its turn, however many reads of another wait") {
+  constexpr std::size_t kMany = 1'000;
+  Fixture test;
+  test.options.batch_max = 4;
+  test.Start();
+  test.Occupy();
+  for (std::size_t i = 0; i < kMany; ++i) test.Read(Span(static_cast<int>(i)));
+  for (int i = 0; i < 6; ++i) test.Read(Span(i, kOtherProject));
+  test.Read(Trace(1));
+  test.End();
+
+  const auto batches = test.readers.batches();
+  REQUIRE(batches.size() == 1 + kMany / 4 + 2 + 1);
+  std::vector<std::string> firsts;  // of the first statements, each with how many
+  for (std::size_t i = 1; i <= 6; ++i) {
+    firsts.push_back(std::to_string(batches[i].size()) + " from " + TagOf(batches[i].front()));
+  }
+  CHECK(firsts ==
+        std::vector<std::string>{"4 from " + TagOf(Span(0)), "4 from " + TagOf(Span(0, kOtherProject)),
+                                 "1 from " + TagOf(Trace(1)), "4 from " + TagOf(Span(4)),
+                                 "2 from " + TagOf(Span(4, kOtherProject)), "4 from " + TagOf(Span(8))});
+  for (std::size_t i = 0; i < kMany; ++i) CHECK(test.inbox.TagAt(i + 1) == TagOf(Span(static_cast<int>(i))));
+}
+
+TEST_CASE("what waits costs those that are taken nothing") {
+  constexpr std::size_t kMany = 50'000;
+  Fixture test;
+  test.options = {.batch_max = 1, .waiting_max = kMany, .waiting_per_project_max = kMany, .company_wait = 1h};
+  test.Start();
+  test.Occupy();
+  for (std::size_t i = 0; i < kMany; ++i) test.Read(Span(0));
+  const double start = test::ProcessCpuSeconds();
+  test.End();
+  // 0.1 s; where each batch moved all that waited, 2.3 s for 20,000.
+  CHECK(test::ProcessCpuSeconds() - start < (test::kSanitized ? 10 : 1));
+  CHECK(test.readers.batches().size() == 1 + kMany);
+}
+
 TEST_CASE("a second reader helps when a whole batch waits, and no sooner") {
   Fixture test;
   test.options.batch_max = 4;
@@ -231,12 +274,10 @@ TEST_CASE("a second reader helps when the first takes long, and a third with wha
   test.Start(3);
   test.Occupy();
   test.Read(Span(1));
-  Entity trace = Span(2);
-  trace.type = ENTITY_TYPE_TRACE;
-  test.Read(trace);
+  test.Read(Trace(2));
   CHECK(test.readers.Begun(3));
   test.End();
-  CHECK(test.inbox.TagAt(2) == TagOf(trace));
+  CHECK(test.inbox.TagAt(2) == TagOf(Trace(2)));
 }
 
 TEST_CASE("when too many wait one more is refused at once, and told when to come back") {
@@ -252,6 +293,31 @@ TEST_CASE("when too many wait one more is refused at once, and told when to come
   for (int i = 0; i < 3; ++i) CHECK(test.inbox.TagAt(static_cast<std::size_t>(i) + 1) == TagOf(Span(i)));
 }
 
+TEST_CASE("one project cannot fill the queue, whatever it reads") {
+  Fixture test;
+  test.options.waiting_per_project_max = 3;
+  test.Start();
+  test.Occupy();
+  test.Read(Span(1));
+  test.Read(Trace(2));
+  test.Read(Span(3));
+  test.Read(Trace(4));
+  test.Read(Span(5, kOtherProject));
+
+  const absl::Status refused = test.inbox[4].status();
+  CHECK(ReasonOf(refused) == errors::v1::REASON_OVERLOADED);
+  CHECK(std::string(refused.message()) ==
+        "Too many reads of this project are waiting. Let fewer wait at a time.");
+  CHECK(DetailsOf(refused).retry_after == 1s);
+  test.readers.Release();
+  REQUIRE(test.readers.Begun(4));  // so none waits any more
+  test.Read(Trace(6));
+  test.End();
+  CHECK(test.inbox.TagAt(3) == TagOf(Span(3)));
+  CHECK(test.inbox.TagAt(5) == TagOf(Span(5, kOtherProject)));
+  CHECK(test.inbox.TagAt(6) == TagOf(Trace(6)));
+}
+
 TEST_CASE("what is late is not read") {
   Fixture test;
   test.Start();
@@ -259,9 +325,7 @@ TEST_CASE("what is late is not read") {
   test.Read(Span(1), 0s);
   test.Read(Span(2));
   test.Read(Span(3), 0s);
-  Entity trace = Span(4);
-  trace.type = ENTITY_TYPE_TRACE;
-  test.Read(trace, 0s);  // the only one of its batch
+  test.Read(Trace(4), 0s);  // the only one of its batch
   test.End();
 
   for (const std::size_t late : {1, 3, 4}) {
@@ -324,7 +388,8 @@ TEST_CASE("property: random schedules keep the promises of reads") {
   constexpr std::size_t kCallers = 8;
   constexpr std::size_t kReadsEach = 3'000;
   constexpr std::size_t kReaders = 3;
-  const EntityReaderOptions options = {.batch_max = 8, .waiting_max = 300, .company_wait = 1ms};
+  const EntityReaderOptions options = {
+      .batch_max = 8, .waiting_max = 300, .waiting_per_project_max = 150, .company_wait = 1ms};
 
   metrics::Registry registry;
   Metrics metrics(registry);

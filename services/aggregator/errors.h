@@ -46,6 +46,13 @@ inline absl::Status TooManyReads() {
                    {.retry_after = std::chrono::seconds(1)});
 }
 
+// The same of the caller's project alone.
+inline absl::Status TooManyReadsOfProject() {
+  return MakeError(errors::v1::REASON_OVERLOADED,
+                   "Too many reads of this project are waiting. Let fewer wait at a time.",
+                   {.retry_after = std::chrono::seconds(1)});
+}
+
 // Its time was over before it was begun.
 inline absl::Status ReadTooLate() {
   return MakeError(errors::v1::REASON_DEADLINE_EXCEEDED, "The answer did not come in time.");
