@@ -53,12 +53,12 @@ absl::StatusOr<pqxx::result> ExecuteParams(Pool& pool, Access access, const Stat
 }
 
 void ForEachRow(pqxx::transaction_base& transaction, const Statement& fetch,
-                absl::FunctionRef<bool(const pqxx::row&)> take) {
+                absl::FunctionRef<bool(const Row&)> take) {
   for (;;) {
     const pqxx::result rows = Execute(transaction, fetch);
     if (rows.empty()) return;
     for (const pqxx::row& row : rows) {
-      if (!take(row)) return;
+      if (!take(Row(row))) return;
     }
   }
 }

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "common/pg/param.h"
 #include "common/pg/pool.h"
+#include "common/pg/row.h"
 #include "common/pg/statement.h"
 
 namespace verdict::pg {
@@ -42,7 +43,7 @@ pqxx::result Execute(pqxx::transaction_base& transaction, const Statement& state
 // Calls `take` with each row that `fetch` ("fetch 64 from rows") takes from an open cursor, until it returns
 // false or the cursor is at its end. Only the rows of one fetch are in memory. Throws as Execute does.
 void ForEachRow(pqxx::transaction_base& transaction, const Statement& fetch,
-                absl::FunctionRef<bool(const pqxx::row&)> take);
+                absl::FunctionRef<bool(const Row&)> take);
 
 enum class Isolation { kReadCommitted, kRepeatableRead, kSerializable };
 

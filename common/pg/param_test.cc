@@ -120,7 +120,7 @@ TEST_CASE("arrays of each kind survive the way to the server and back") {
   CHECK(UuidFrom(row[0]) == kUuid);
   CHECK(row[1].as<bool>() == false);
   CHECK(row[2].as<int64_t>() == std::numeric_limits<int64_t>::min());
-  CHECK(std::stod(row[3].c_str()) == third);
+  CHECK(DoubleFrom(row[3]) == third);
   CHECK(TimeFrom(row[4]) == kTime);
   for (const auto& field : (*rows)[1]) CHECK(field.is_null());
 }
@@ -140,12 +140,29 @@ TEST_CASE("parameters of each kind survive the way to the server and back") {
   CHECK(UuidFrom(row[1]) == kUuid);
   CHECK(row[2].as<bool>());
   CHECK(row[3].as<int64_t>() == 42);
-  CHECK(std::stod(row[4].c_str()) == -2.5e-300);
+  CHECK(DoubleFrom(row[4]) == -2.5e-300);
+  CHECK_THROWS_AS(DoubleFrom(row[6]), pqxx::conversion_error);
+  CHECK_THROWS_AS(DoubleFrom(row[8]), pqxx::conversion_error);
   CHECK(BytesFrom(row[5]) == bytes);
   CHECK(row[6].is_null());
   CHECK(TimeFrom(row[7]) == kTime);
   CHECK(TextFrom(row[8]) == "{3}");
   CHECK(TextFrom(row[9]) == "x");
+}
+
+TEST_CASE("the fields of a row may be looked at in any order, and again") {
+  const NoteDatabase notes;
+  Pool pool(notes.Options(kStatements));
+  const auto rows = Execute(pool, Access::kRead, kEach, "first", kUuid, true, 42, 0.5, Bytes{}, std::nullopt,
+                            kTime, Array(), "last");
+  REQUIRE(rows.ok());
+  const Row row((*rows)[0]);
+  for (int again = 0; again < 2; ++again) {
+    CHECK(TextFrom(row[9]) == "last");
+    CHECK(TextFrom(row[0]) == "first");
+    CHECK(row[6].is_null());
+    CHECK(row[3].as<int>() == 42);
+  }
 }
 
 TEST_CASE("numbers that are not finite are refused, alone and in arrays") {

@@ -233,7 +233,7 @@ TEST_CASE("a cursor gives its rows in order, as many as are wanted, all of one s
   std::vector<int> ids;
   CHECK(WithSnapshot(pool, [&](pqxx::transaction_base& transaction) {
           Execute(transaction, kOpen);
-          ForEachRow(transaction, kFetch, [&](const pqxx::row& row) {
+          ForEachRow(transaction, kFetch, [&](const Row& row) {
             if (ids.empty()) notes.database.Query("delete from note");
             ids.push_back(row[0].as<int>());
             return std::ssize(ids) < wanted;

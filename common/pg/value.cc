@@ -1,5 +1,7 @@
 #include "common/pg/value.h"
 
+#include <charconv>
+
 #include <pqxx/except>
 
 namespace verdict::pg {
@@ -28,6 +30,13 @@ Uuid UuidFrom(const pqxx::field& field) {
 
 std::optional<Uuid> OptionalUuidFrom(const pqxx::field& field) {
   return field.is_null() ? std::nullopt : std::optional(UuidFrom(field));
+}
+
+double DoubleFrom(const pqxx::field& field) {
+  const std::string_view text = TextFrom(field);
+  double number = 0;
+  if (std::from_chars(text.begin(), text.end(), number).ptr != text.end()) Mismatch(field, "number");
+  return number;
 }
 
 Time TimeFrom(const pqxx::field& field) { return Time(std::chrono::milliseconds(field.as<int64_t>())); }

@@ -25,6 +25,9 @@ Uuid UuidFrom(const pqxx::field& field);
 // A uuid, or nothing where it is NULL.
 std::optional<Uuid> OptionalUuidFrom(const pqxx::field& field);
 
+// A number, in whatever form float8 has it. libpqxx would read it through a stream.
+double DoubleFrom(const pqxx::field& field);
+
 // A time selected as milliseconds since 1970: (extract(epoch from t) * 1000)::int8.
 Time TimeFrom(const pqxx::field& field);
 

@@ -57,14 +57,16 @@ using pg::Statement;
   ") item" WITH_JUDGE(project)
 
 // The columns of an item that leave the database, in the order of `Column`. A time is milliseconds since
-// 1970.
+// 1970. Each costs a row of a large entity some 10 ns, also where it is NULL: so those that only lists show
+// are by themselves.
 #define ITEM_COLUMNS \
   "kind, id, target_type, target_text, trace_id, session_id, judge_id, positive, reason, score, " \
   "criteria, "   \
   MILLISECONDS("created_at") " as created_ms, " MILLISECONDS("updated_at") " as updated_ms,"                  \
-  " revision, submitted_by, prompt_id, expected_output, metadata, score_direction, rater_id, rater_email,"    \
+  " expected_output, metadata, score_direction, rater_id, rater_email,"    \
   " rater_name, via, confidence_score, model_used, evaluation_duration_ms, evaluation_type, score_min,"       \
   " score_max, pass_threshold, judge_name"
+#define LISTED_COLUMNS ITEM_COLUMNS ", prompt_id, revision, submitted_by"
 
 // Of all items of an entity: the counts, and the tag. What is shown of an item changes with its revision,
 // with the judge's name, and with its trace and session, which are learnt later.
@@ -137,13 +139,14 @@ static_assert(AggregatorStore::kSeveralItems == 200);
 #define SELECTED_OF(as_item, condition, behind, order)                     \
   "(select * from (" as_item " where project_id = $1::uuid and " condition \
   ") item where " SELECTED(behind) " order by " order " limit $10::int4)"
-#define OPEN_SELECTED(feedback_condition, evaluation_condition, behind, order)                          \
-  "declare found no scroll cursor for select " ITEM_COLUMNS                                             \
+#define OPEN_SELECTED(columns, feedback_condition, evaluation_condition, behind, order)                 \
+  "declare found no scroll cursor for select " columns                                                  \
   " from (" SELECTED_OF(FEEDBACK_AS_ITEM, feedback_condition, behind, order) " union all " SELECTED_OF( \
       EVALUATION_AS_ITEM, evaluation_condition, behind,                                                 \
       order) ") item" WITH_JUDGE("$1::uuid") " order by " order " limit $10::int4"
-#define OPEN_ITEMS(feedback_condition, evaluation_condition) \
-  OPEN_SELECTED(feedback_condition " $11::uuid", evaluation_condition " $11::uuid", ">", "created_at, id")
+#define OPEN_ITEMS(feedback_condition, evaluation_condition)                                           \
+  OPEN_SELECTED(ITEM_COLUMNS, feedback_condition " $11::uuid", evaluation_condition " $11::uuid", ">", \
+                "created_at, id")
 
 // What follows is the entity's key. Feedback on a span of a trace, or of a session, carries its id, so both
 // are one index range, however many spans they have. Judges evaluate spans only.
@@ -173,12 +176,13 @@ constexpr auto kReadSeveral = OF_EACH_ENTITY("read_several", READ_SEVERAL);
 constexpr auto kCountEntity = OF_EACH_ENTITY("count", COUNT_ITEMS);
 constexpr auto kOpenEntity = OF_EACH_ENTITY("open", OPEN_ITEMS);
 
-constexpr Statement kOpenProject = {.name = "open_project",
-                                    .sql = OPEN_SELECTED("true", "true", "<", "created_at desc, id desc")};
+constexpr Statement kOpenProject = {
+    .name = "open_project",
+    .sql = OPEN_SELECTED(LISTED_COLUMNS, "true", "true", "<", "created_at desc, id desc")};
 
 constexpr Statement kReadItem = {
     .name = "read_item",
-    .sql = "select " ITEM_COLUMNS " from " ITEMS("$1::uuid", "id = $2::uuid", "id = $2::uuid") " limit 1"};
+    .sql = "select " LISTED_COLUMNS " from " ITEMS("$1::uuid", "id = $2::uuid", "id = $2::uuid") " limit 1"};
 
 constexpr Statement kOpenFeedbackRevisions = {
     .name = "open_feedback_revisions",
@@ -206,9 +210,6 @@ enum Column : int {
   kCriteria,
   kCreatedAt,
   kUpdatedAt,
-  kRevision,
-  kSubmittedBy,
-  kPromptId,
   kExpectedOutput,
   kMetadata,
   kScoreDirection,
@@ -224,71 +225,88 @@ enum Column : int {
   kScoreMax,
   kPassThreshold,
   kJudgeName,
+  // Of LISTED_COLUMNS.
+  kPromptId,
+  kRevision,
+  kSubmittedBy,
+};
+
+// Where ENTITY_STATE begins behind ITEM_COLUMNS, and its columns from there on.
+constexpr int kState = kJudgeName + 1;
+enum StateColumn : int {
+  kTotal,
+  kHumanFeedbackCount,
+  kThumbsUpCount,
+  kThumbsDownCount,
+  kTag,
+  kFits,  // or whether the items are short
+  kPlace,
 };
 
 size_t IndexOf(types::v1::EntityType type) { return static_cast<size_t>(type - 1); }
 
-// Values by criterion; none for a NULL.
+// Values by criterion.
 template <typename ByCriterion>
 void ReadCriteria(const pqxx::field& field, ByCriterion& values) {
-  if (!field.is_null() && !criteria::FromJson(pg::TextFrom(field), values)) {
+  if (!criteria::FromJson(pg::TextFrom(field), values)) {
     throw pqxx::conversion_error(std::string("The column ") + field.name() +
                                  " holds no values by criterion.");
   }
 }
 
 // Where the item is. An entity that the item itself is on is spelled as its writer did; others by their key.
-void ReadPlace(const pqxx::row& row, v1::FeedbackItem& item) {
-  if (!row[kTraceId].is_null()) item.set_trace_id(pg::StringFrom(row[kTraceId]));
-  if (!row[kSessionId].is_null()) item.set_session_id(pg::StringFrom(row[kSessionId]));
+void ReadPlace(const pg::Row& row, v1::FeedbackItem& item) {
+  if (!row[kTraceId].is_null()) *item.mutable_trace_id() = pg::TextFrom(row[kTraceId]);
+  if (!row[kSessionId].is_null()) *item.mutable_session_id() = pg::TextFrom(row[kSessionId]);
   const int target_type = row[kTargetType].as<int>();
-  if (target_type == types::v1::ENTITY_TYPE_SPAN) item.set_span_id(pg::StringFrom(row[kTargetText]));
-  if (target_type == types::v1::ENTITY_TYPE_TRACE) item.set_trace_id(pg::StringFrom(row[kTargetText]));
-  if (target_type == types::v1::ENTITY_TYPE_SESSION) item.set_session_id(pg::StringFrom(row[kTargetText]));
+  if (target_type == types::v1::ENTITY_TYPE_SPAN) *item.mutable_span_id() = pg::TextFrom(row[kTargetText]);
+  if (target_type == types::v1::ENTITY_TYPE_TRACE) *item.mutable_trace_id() = pg::TextFrom(row[kTargetText]);
+  if (target_type == types::v1::ENTITY_TYPE_SESSION)
+    *item.mutable_session_id() = pg::TextFrom(row[kTargetText]);
 }
 
-void ReadFeedbackValues(const pqxx::row& row, v1::FeedbackItem& item) {
+void ReadFeedbackValues(const pg::Row& row, v1::FeedbackItem& item) {
   item.set_thumbs_up(row[kPositive].as<bool>());
-  if (!row[kReason].is_null()) item.set_reason(pg::StringFrom(row[kReason]));
-  if (!row[kExpectedOutput].is_null()) item.set_expected_output(pg::StringFrom(row[kExpectedOutput]));
-  if (!row[kMetadata].is_null()) item.set_metadata(pg::StringFrom(row[kMetadata]));
+  if (!row[kReason].is_null()) *item.mutable_reason() = pg::TextFrom(row[kReason]);
+  if (!row[kExpectedOutput].is_null()) *item.mutable_expected_output() = pg::TextFrom(row[kExpectedOutput]);
+  if (!row[kMetadata].is_null()) *item.mutable_metadata() = pg::TextFrom(row[kMetadata]);
   types::v1::Person& rater = *item.mutable_created_by();
-  rater.set_id(pg::StringFrom(row[kRaterId]));
-  if (!row[kRaterEmail].is_null()) rater.set_email(pg::StringFrom(row[kRaterEmail]));
-  if (!row[kRaterName].is_null()) rater.set_name(pg::StringFrom(row[kRaterName]));
+  *rater.mutable_id() = pg::TextFrom(row[kRaterId]);
+  if (!row[kRaterEmail].is_null()) *rater.mutable_email() = pg::TextFrom(row[kRaterEmail]);
+  if (!row[kRaterName].is_null()) *rater.mutable_name() = pg::TextFrom(row[kRaterName]);
   item.set_via(static_cast<v1::Via>(row[kVia].as<int>()));
   if (row[kJudgeId].is_null()) return item.set_source_type(v1::SOURCE_TYPE_HUMAN);
   item.set_source_type(v1::SOURCE_TYPE_JUDGE);
-  item.set_judge_id(pg::StringFrom(row[kJudgeId]));
-  if (!row[kScore].is_null()) item.set_expected_score(row[kScore].as<double>());
+  *item.mutable_judge_id() = pg::TextFrom(row[kJudgeId]);
+  if (!row[kScore].is_null()) item.set_expected_score(pg::DoubleFrom(row[kScore]));
   if (!row[kScoreDirection].is_null()) {
     item.set_score_direction(static_cast<types::v1::ScoreDirection>(row[kScoreDirection].as<int>()));
   }
-  ReadCriteria(row[kCriteria], *item.mutable_criteria_feedback());
+  if (!row[kCriteria].is_null()) ReadCriteria(row[kCriteria], *item.mutable_criteria_feedback());
 }
 
-void ReadEvaluationValues(const pqxx::row& row, v1::FeedbackItem& item) {
-  item.set_automation_id(pg::StringFrom(row[kJudgeId]));
-  item.set_judge_name(pg::StringFrom(row[kJudgeName]));
+void ReadEvaluationValues(const pg::Row& row, v1::FeedbackItem& item) {
+  *item.mutable_automation_id() = pg::TextFrom(row[kJudgeId]);
+  *item.mutable_judge_name() = pg::TextFrom(row[kJudgeName]);
   item.set_evaluation_result(row[kPositive].as<bool>());
-  if (!row[kReason].is_null()) item.set_evaluation_reason(pg::StringFrom(row[kReason]));
-  if (!row[kConfidenceScore].is_null()) item.set_confidence_score(row[kConfidenceScore].as<double>());
-  if (!row[kModelUsed].is_null()) item.set_model_used(pg::StringFrom(row[kModelUsed]));
+  if (!row[kReason].is_null()) *item.mutable_evaluation_reason() = pg::TextFrom(row[kReason]);
+  if (!row[kConfidenceScore].is_null()) item.set_confidence_score(pg::DoubleFrom(row[kConfidenceScore]));
+  if (!row[kModelUsed].is_null()) *item.mutable_model_used() = pg::TextFrom(row[kModelUsed]);
   if (!row[kEvaluationDuration].is_null()) {
     item.set_evaluation_duration_ms(row[kEvaluationDuration].as<int>());
   }
   item.set_evaluation_type(static_cast<types::v1::EvaluationType>(row[kEvaluationType].as<int>()));
-  if (!row[kScore].is_null()) item.set_score(row[kScore].as<double>());
-  if (!row[kScoreMin].is_null()) item.set_score_min(row[kScoreMin].as<double>());
-  if (!row[kScoreMax].is_null()) item.set_score_max(row[kScoreMax].as<double>());
-  if (!row[kPassThreshold].is_null()) item.set_pass_threshold(row[kPassThreshold].as<double>());
-  ReadCriteria(row[kCriteria], *item.mutable_criteria_scores());
+  if (!row[kScore].is_null()) item.set_score(pg::DoubleFrom(row[kScore]));
+  if (!row[kScoreMin].is_null()) item.set_score_min(pg::DoubleFrom(row[kScoreMin]));
+  if (!row[kScoreMax].is_null()) item.set_score_max(pg::DoubleFrom(row[kScoreMax]));
+  if (!row[kPassThreshold].is_null()) item.set_pass_threshold(pg::DoubleFrom(row[kPassThreshold]));
+  if (!row[kCriteria].is_null()) ReadCriteria(row[kCriteria], *item.mutable_criteria_scores());
 }
 
-void ReadItemOf(const pqxx::row& row, v1::FeedbackItem& item) {
+void ReadItemOf(const pg::Row& row, v1::FeedbackItem& item) {
   item.Clear();
   item.set_kind(static_cast<v1::FeedbackKind>(row[kKind].as<int>()));
-  item.set_id(pg::StringFrom(row[kId]));
+  *item.mutable_id() = pg::TextFrom(row[kId]);
   ReadPlace(row, item);
   if (item.kind() == v1::FEEDBACK_KIND_HUMAN_FEEDBACK) {
     ReadFeedbackValues(row, item);
@@ -300,48 +318,49 @@ void ReadItemOf(const pqxx::row& row, v1::FeedbackItem& item) {
 }
 
 // With what it is on, for readers who did not ask for one entity.
-void ReadListedItem(const pqxx::row& row, v1::FeedbackItem& item) {
+void ReadListedItem(const pg::Row& row, v1::FeedbackItem& item) {
   ReadItemOf(row, item);
   item.set_entity_type(static_cast<types::v1::EntityType>(row[kTargetType].as<int>()));
-  item.set_entity_id(pg::StringFrom(row[kTargetText]));
-  if (!row[kPromptId].is_null()) item.set_prompt_id(pg::StringFrom(row[kPromptId]));
+  *item.mutable_entity_id() = pg::TextFrom(row[kTargetText]);
+  if (!row[kPromptId].is_null()) *item.mutable_prompt_id() = pg::TextFrom(row[kPromptId]);
 }
 
 // The columns of OPEN_REVISIONS, which begin alike for both kinds.
-v1::FeedbackRevision RevisionFrom(const pqxx::row& row, v1::FeedbackKind kind) {
+v1::FeedbackRevision RevisionFrom(const pg::Row& row, v1::FeedbackKind kind) {
   v1::FeedbackRevision revision;
   revision.set_revision(row[0].as<int>());
   *revision.mutable_written_at() = ToProto(pg::TimeFrom(row[1]));
-  revision.set_submitted_by(pg::StringFrom(row[2]));
+  *revision.mutable_submitted_by() = pg::TextFrom(row[2]);
   if (kind == v1::FEEDBACK_KIND_HUMAN_FEEDBACK) {
     revision.set_thumbs_up(row[3].as<bool>());
-    if (!row[4].is_null()) revision.set_reason(pg::StringFrom(row[4]));
-    if (!row[5].is_null()) revision.set_expected_score(row[5].as<double>());
-    ReadCriteria(row[6], *revision.mutable_criteria_feedback());
-    if (!row[7].is_null()) revision.set_expected_output(pg::StringFrom(row[7]));
-    if (!row[8].is_null()) revision.set_metadata(pg::StringFrom(row[8]));
+    if (!row[4].is_null()) *revision.mutable_reason() = pg::TextFrom(row[4]);
+    if (!row[5].is_null()) revision.set_expected_score(pg::DoubleFrom(row[5]));
+    if (!row[6].is_null()) ReadCriteria(row[6], *revision.mutable_criteria_feedback());
+    if (!row[7].is_null()) *revision.mutable_expected_output() = pg::TextFrom(row[7]);
+    if (!row[8].is_null()) *revision.mutable_metadata() = pg::TextFrom(row[8]);
     if (!row[9].is_null()) {
       revision.set_score_direction(static_cast<types::v1::ScoreDirection>(row[9].as<int>()));
     }
   } else {
     revision.set_evaluation_result(row[3].as<bool>());
-    if (!row[4].is_null()) revision.set_evaluation_reason(pg::StringFrom(row[4]));
-    if (!row[5].is_null()) revision.set_score(row[5].as<double>());
-    ReadCriteria(row[6], *revision.mutable_criteria_scores());
-    if (!row[7].is_null()) revision.set_confidence_score(row[7].as<double>());
-    if (!row[8].is_null()) revision.set_model_used(pg::StringFrom(row[8]));
+    if (!row[4].is_null()) *revision.mutable_evaluation_reason() = pg::TextFrom(row[4]);
+    if (!row[5].is_null()) revision.set_score(pg::DoubleFrom(row[5]));
+    if (!row[6].is_null()) ReadCriteria(row[6], *revision.mutable_criteria_scores());
+    if (!row[7].is_null()) revision.set_confidence_score(pg::DoubleFrom(row[7]));
+    if (!row[8].is_null()) *revision.mutable_model_used() = pg::TextFrom(row[8]);
   }
   return revision;
 }
 
-EntityState StateFrom(const pqxx::row& row) {
+// ENTITY_STATE, from its first column on.
+EntityState StateFrom(const pg::Row& row, int first) {
   EntityState state;
-  state.summary.set_total(row["total"].as<int>());
-  state.summary.set_human_feedback_count(row["human_feedback_count"].as<int>());
+  state.summary.set_total(row[first + kTotal].as<int>());
+  state.summary.set_human_feedback_count(row[first + kHumanFeedbackCount].as<int>());
   state.summary.set_judge_evaluation_count(state.summary.total() - state.summary.human_feedback_count());
-  state.summary.set_thumbs_up_count(row["thumbs_up_count"].as<int>());
-  state.summary.set_thumbs_down_count(row["thumbs_down_count"].as<int>());
-  state.etag = '"' + pg::StringFrom(row["tag"]) + '"';
+  state.summary.set_thumbs_up_count(row[first + kThumbsUpCount].as<int>());
+  state.summary.set_thumbs_down_count(row[first + kThumbsDownCount].as<int>());
+  state.etag = '"' + pg::StringFrom(row[first + kTag]) + '"';
   return state;
 }
 
@@ -363,7 +382,7 @@ void PassOnPage(pqxx::transaction_base& transaction, const Uuid& project_id, con
     pg::Execute(transaction, kOpenProject, project_id, selected...);
   });
   v1::FeedbackItem item;
-  pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) {
+  pg::ForEachRow(transaction, kFetch, [&](const pg::Row& row) {
     ReadListedItem(row, item);
     return take_item(std::move(item));
   });
@@ -378,14 +397,15 @@ absl::Status AggregatorStore::ReadFeedback(const Entity& entity, const Selection
                      return pg::Execute(reads_, pg::Access::kRead, read, entity.project_id, selected...,
                                         entity.key);
                    }));
-  if (!rows.front()["fits"].as<bool>()) {
+  if (!rows.front()[kState + kFits].as<bool>()) {
     rows.clear();
     return ReadLargeFeedback(entity, selection, take_state, take_item);
   }
-  if (!take_state(StateFrom(rows.front())) || rows.front()[kId].is_null()) return absl::OkStatus();
+  if (!take_state(StateFrom(pg::Row(rows.front()), kState)) || rows.front()[kId].is_null())
+    return absl::OkStatus();
   v1::FeedbackItem item;
   for (const pqxx::row& row : rows) {
-    ReadItemOf(row, item);
+    ReadItemOf(pg::Row(row), item);
     if (!take_item(std::move(item))) break;
   }
   return absl::OkStatus();
@@ -402,12 +422,11 @@ absl::StatusOr<std::vector<std::optional<EntityFeedback>>> AggregatorStore::Read
                                                             project_id, std::move(key_array)));
   std::vector<std::optional<EntityFeedback>> answers(keys.size());
   if (rows.empty()) return answers;
-  const pqxx::row::size_type fits = rows.column_number("fits");
-  const pqxx::row::size_type place = rows.column_number("place");
-  for (const pqxx::row& row : rows) {
-    if (!row[fits].as<bool>()) continue;
-    std::optional<EntityFeedback>& answer = answers.at(row[place].as<size_t>() - 1);
-    if (!answer) answer.emplace(EntityFeedback{.state = StateFrom(row)});
+  for (const pqxx::row& found : rows) {
+    const pg::Row row(found);
+    if (!row[kState + kFits].as<bool>()) continue;
+    std::optional<EntityFeedback>& answer = answers.at(row[kState + kPlace].as<size_t>() - 1);
+    if (!answer) answer.emplace(EntityFeedback{.state = StateFrom(row, kState)});
     if (!row[kId].is_null()) ReadItemOf(row, answer->items.emplace_back());
   }
   return answers;
@@ -422,14 +441,14 @@ absl::Status AggregatorStore::ReadLargeFeedback(const Entity& entity, const Sele
     pg::Execute(transaction, page ? kBeginRead : kBeginStream, entity.project_id);
     const pqxx::result counts =
         pg::Execute(transaction, kCountEntity.at(IndexOf(entity.type)), entity.project_id, entity.key);
-    if (!take_state(StateFrom(counts.front()))) return absl::OkStatus();
+    if (!take_state(StateFrom(pg::Row(counts.front()), 0))) return absl::OkStatus();
     WithSelection(selection, [&](const auto&... selected) {
       pg::Execute(transaction, kOpenEntity.at(IndexOf(entity.type)), entity.project_id, selected...,
                   entity.key);
     });
-    const Statement& fetch = counts.front()["short"].as<bool>() ? kFetchShort : kFetch;
+    const Statement& fetch = counts.front()[kFits].as<bool>() ? kFetchShort : kFetch;
     v1::FeedbackItem item;
-    pg::ForEachRow(transaction, fetch, [&](const pqxx::row& row) {
+    pg::ForEachRow(transaction, fetch, [&](const pg::Row& row) {
       ReadItemOf(row, item);
       return take_item(std::move(item));
     });
@@ -477,14 +496,15 @@ absl::StatusOr<v1::FeedbackItem> AggregatorStore::ReadItem(const Uuid& project_i
     pg::Execute(transaction, kBeginRead, project_id);
     const pqxx::result found = pg::Execute(transaction, kReadItem, project_id, id);
     if (found.empty()) return error::FeedbackNotFound();
-    ReadListedItem(found.front(), item);
-    item.set_revision(found.front()[kRevision].as<int>());
-    item.set_submitted_by(pg::StringFrom(found.front()[kSubmittedBy]));
+    const pg::Row row(found.front());
+    ReadListedItem(row, item);
+    item.set_revision(row[kRevision].as<int>());
+    *item.mutable_submitted_by() = pg::TextFrom(row[kSubmittedBy]);
     const bool human = item.kind() == v1::FEEDBACK_KIND_HUMAN_FEEDBACK;
     pg::Execute(transaction, human ? kOpenFeedbackRevisions : kOpenEvaluationRevisions, project_id, id,
                 before_revision.value_or(std::numeric_limits<int>::max()));
     pg::ForEachRow(transaction, kFetch,
-                   [&](const pqxx::row& row) { return take_revision(RevisionFrom(row, item.kind())); });
+                   [&](const pg::Row& row) { return take_revision(RevisionFrom(row, item.kind())); });
     return absl::OkStatus();
   }));
   return item;

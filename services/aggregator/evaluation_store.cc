@@ -77,7 +77,7 @@ enum Column : int {
   kUpdatedAt,
 };
 
-Evaluation EvaluationFrom(const pqxx::row& row) {
+Evaluation EvaluationFrom(const pg::Row& row) {
   Evaluation evaluation;
   evaluation.set_id(pg::StringFrom(row[kId]));
   evaluation.set_span_id(pg::StringFrom(row[kSpanText]));
@@ -86,11 +86,12 @@ Evaluation EvaluationFrom(const pqxx::row& row) {
   evaluation.set_evaluation_type(static_cast<types::v1::EvaluationType>(row[kType].as<int>()));
   evaluation.set_evaluation_result(row[kResult].as<bool>());
   if (!row[kReason].is_null()) evaluation.set_evaluation_reason(pg::StringFrom(row[kReason]));
-  if (!row[kConfidenceScore].is_null()) evaluation.set_confidence_score(row[kConfidenceScore].as<double>());
-  if (!row[kScore].is_null()) evaluation.set_score(row[kScore].as<double>());
-  if (!row[kScoreMin].is_null()) evaluation.set_score_min(row[kScoreMin].as<double>());
-  if (!row[kScoreMax].is_null()) evaluation.set_score_max(row[kScoreMax].as<double>());
-  if (!row[kPassThreshold].is_null()) evaluation.set_pass_threshold(row[kPassThreshold].as<double>());
+  if (!row[kConfidenceScore].is_null())
+    evaluation.set_confidence_score(pg::DoubleFrom(row[kConfidenceScore]));
+  if (!row[kScore].is_null()) evaluation.set_score(pg::DoubleFrom(row[kScore]));
+  if (!row[kScoreMin].is_null()) evaluation.set_score_min(pg::DoubleFrom(row[kScoreMin]));
+  if (!row[kScoreMax].is_null()) evaluation.set_score_max(pg::DoubleFrom(row[kScoreMax]));
+  if (!row[kPassThreshold].is_null()) evaluation.set_pass_threshold(pg::DoubleFrom(row[kPassThreshold]));
   if (!row[kCriteriaScores].is_null() &&
       !criteria::FromJson(pg::TextFrom(row[kCriteriaScores]), *evaluation.mutable_criteria_scores())) {
     throw pqxx::conversion_error("The column criteria_scores holds no values by criterion.");

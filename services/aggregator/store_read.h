@@ -26,13 +26,13 @@ inline constexpr std::size_t kReadBytes = 2 << 20;
 template <typename Element>
 absl::Status PassOn(pg::Pool& reads, pg::Pool& streams, const Uuid& project_id,
                     absl::FunctionRef<absl::Status(pqxx::transaction_base&)> open,
-                    Element (*element_from)(const pqxx::row&), absl::FunctionRef<bool(Element)> take) {
+                    Element (*element_from)(const pg::Row&), absl::FunctionRef<bool(Element)> take) {
   std::vector<Element> elements;
   std::size_t bytes = 0;
   RETURN_IF_ERROR(pg::WithSnapshot(reads, [&](pqxx::transaction_base& transaction) -> absl::Status {
     pg::Execute(transaction, kBeginRead, project_id);
     RETURN_IF_ERROR(open(transaction));
-    pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) {
+    pg::ForEachRow(transaction, kFetch, [&](const pg::Row& row) {
       bytes += elements.emplace_back(element_from(row)).ByteSizeLong();
       return bytes <= kReadBytes;
     });
@@ -48,7 +48,7 @@ absl::Status PassOn(pg::Pool& reads, pg::Pool& streams, const Uuid& project_id,
   return pg::WithSnapshot(streams, [&](pqxx::transaction_base& transaction) -> absl::Status {
     pg::Execute(transaction, kBeginStream, project_id);
     RETURN_IF_ERROR(open(transaction));
-    pg::ForEachRow(transaction, kFetch, [&](const pqxx::row& row) { return take(element_from(row)); });
+    pg::ForEachRow(transaction, kFetch, [&](const pg::Row& row) { return take(element_from(row)); });
     return absl::OkStatus();
   });
 }

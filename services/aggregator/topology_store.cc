@@ -92,7 +92,7 @@ constexpr int kTraceCount = kName + 1;
 
 // When it started and ended, and the time between, unless it ended before it started, by a clock set back.
 template <typename Element>
-void ReadTimes(const pqxx::row& row, Element& element) {
+void ReadTimes(const pg::Row& row, Element& element) {
   const Time started_at = pg::TimeFrom(row[kStartedAt]);
   *element.mutable_started_at() = ToProto(started_at);
   if (row[kEndedAt].is_null()) return;
@@ -103,7 +103,7 @@ void ReadTimes(const pqxx::row& row, Element& element) {
   }
 }
 
-void Read(const pqxx::row& row, v1::Span& span) {
+void Read(const pg::Row& row, v1::Span& span) {
   span.set_trace_id(pg::StringFrom(row[kTraceId]));
   if (!row[kParentId].is_null()) span.set_parent_span_id(pg::StringFrom(row[kParentId]));
   if (!row[kSessionText].is_null()) span.set_session_id(pg::StringFrom(row[kSessionText]));
@@ -114,21 +114,21 @@ void Read(const pqxx::row& row, v1::Span& span) {
   if (!row[kModel].is_null()) span.set_model(pg::StringFrom(row[kModel]));
 }
 
-void Read(const pqxx::row& row, v1::Trace& trace) {
+void Read(const pg::Row& row, v1::Trace& trace) {
   if (!row[kSessionText].is_null()) trace.set_session_id(pg::StringFrom(row[kSessionText]));
   if (!row[kName].is_null()) trace.set_name(pg::StringFrom(row[kName]));
   ReadTimes(row, trace);
   trace.set_span_count(row[kSpanCount].as<int>());
 }
 
-void Read(const pqxx::row& row, v1::Session& session) {
+void Read(const pg::Row& row, v1::Session& session) {
   session.set_id(pg::StringFrom(row[kSessionText]));
   if (!row[kName].is_null()) session.set_name(pg::StringFrom(row[kName]));
   session.set_trace_count(row[kTraceCount].as<int>());
 }
 
 template <typename Element>
-Element ElementFrom(const pqxx::row& row) {
+Element ElementFrom(const pg::Row& row) {
   Element element;
   element.set_id(pg::StringFrom(row[kId]));
   element.set_project_id(pg::StringFrom(row[kProjectId]));
