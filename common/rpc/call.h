@@ -34,9 +34,9 @@ class Call {
   // streamed one it is the last message, if there is one. The call may be gone afterwards.
   void Finish(const absl::Status& status, std::unique_ptr<google::protobuf::Message> response = nullptr);
 
-  // Sends one message of a streamed RPC. False when it cannot be sent, and no other can: the handler may
-  // return, with whatever status.
-  virtual bool Write(const google::protobuf::Message& message) = 0;
+  // Sends one message of a streamed RPC, in its wire format. False when it cannot be sent, and no other can:
+  // the handler may return, with whatever status.
+  virtual bool Write(std::string_view message) = 0;
 
   // The error of a call whose time is over or whose caller is gone, if it is.
   absl::Status Expired() const;

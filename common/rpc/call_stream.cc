@@ -57,12 +57,13 @@ void CarriedCall::AddTrailingMetadata(const std::string& key, const std::string&
   entry.set_value(value);
 }
 
-bool CarriedCall::Write(const google::protobuf::Message& message) {
+bool CarriedCall::Write(std::string_view message) {
   if (answer_.too_large() || context().cancelled()) return false;
-  std::string& bytes = *answer_.add_responses();
-  message.SerializeToString(&bytes);
-  answer_bytes_ += bytes.size();
-  if (answer_bytes_ <= kAnswerBytesMax) return true;
+  answer_bytes_ += message.size();
+  if (answer_bytes_ <= kAnswerBytesMax) {
+    *answer_.add_responses() = message;
+    return true;
+  }
   answer_.clear_responses();
   answer_.set_too_large(true);
   return false;

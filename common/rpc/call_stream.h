@@ -44,7 +44,7 @@ class CarriedCall final : public Call {
 
   // Keeps the message for the answer. False when the caller is gone, or what is written is more than an
   // answer carries: then the call is handed back.
-  bool Write(const google::protobuf::Message& message) override;
+  bool Write(std::string_view message) override;
 
  private:
   friend class CallStream;

@@ -7,6 +7,7 @@
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include "common/gzip/gzip.h"
+#include "common/rpc/serialize.h"
 #include "common/rpc/server.h"
 #include "common/rpc/service.h"
 #include "common/status/grpc_status.h"
@@ -97,12 +98,13 @@ void GrpcCall::AddETag() {
   }
 }
 
-bool GrpcCall::Write(const google::protobuf::Message& message) {
+bool GrpcCall::Write(std::string_view message) {
   AddETag();
+  const grpc::Slice slice(message.data(), message.size());
   const auto written = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) { return written_.has_value(); };
   absl::MutexLock lock(&write_mutex_);
   written_.reset();
-  stream_.Write(message, &on_written_);
+  stream_.Write(grpc::ByteBuffer(&slice, 1), &on_written_);
   const auto wait_for = [&](std::chrono::nanoseconds time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
     return write_mutex_.AwaitWithTimeout(absl::Condition(&written), absl::FromChrono(time));
   };
@@ -113,7 +115,7 @@ bool GrpcCall::Write(const google::protobuf::Message& message) {
     taken = slow_ && wait_for(left());
   }
   if (!taken) {
-    // Cancelling completes the write, which must not outlive `message`.
+    // Cancelling completes the write, whose event comes still.
     server_context_.TryCancel();
     write_mutex_.Await(absl::Condition(&written));
   }
@@ -131,7 +133,7 @@ void GrpcCall::Send(const absl::Status& status, std::unique_ptr<google::protobuf
   if (status.ok()) AddETag();
   const grpc::Status answer = ToGrpc(StripInternal(status));
   if (method_.streamed && response_ != nullptr) {
-    stream_.WriteAndFinish(*response_, grpc::WriteOptions(), answer, &on_finished_);
+    stream_.WriteAndFinish(Serialize(*response_), grpc::WriteOptions(), answer, &on_finished_);
   } else if (method_.streamed) {
     stream_.Finish(answer, &on_finished_);
   } else if (status.ok()) {

@@ -30,7 +30,7 @@ class GrpcCall final : public Call {
 
   // Waits until the transport took the message. False when the caller is gone, or does not read: until the
   // deadline, or beside too many of its kind (SlowReaders).
-  bool Write(const google::protobuf::Message& message) override;
+  bool Write(std::string_view message) override;
 
  private:
   GrpcCall(Server& server, Method& method, std::size_t queue);
@@ -54,7 +54,7 @@ class GrpcCall final : public Call {
   grpc::ServerContext server_context_;
   grpc::ByteBuffer bytes_;
   grpc::ServerAsyncResponseWriter<google::protobuf::Message> unary_;
-  grpc::ServerAsyncWriter<google::protobuf::Message> stream_;
+  grpc::ServerAsyncWriter<grpc::ByteBuffer> stream_;
   std::unique_ptr<google::protobuf::Message> response_;
 
   std::atomic<int> events_ = 3;  // those still to come once it arrived: request, done, finished

@@ -57,7 +57,9 @@ class Writer {
  public:
   explicit Writer(Call& call) : call_(call) {}
   // Waits until the transport took the message; false when the caller is gone or the deadline has passed.
-  bool Write(const Response& response) { return call_.Write(response); }
+  bool Write(const Response& response) { return Write(response.SerializeAsString()); }
+  // The same of a response in its wire format.
+  bool Write(std::string_view response) { return call_.Write(response); }
 
  private:
   Call& call_;

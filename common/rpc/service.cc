@@ -27,7 +27,7 @@ void DescribedService::AwaitUnary(int index, grpc::ServerContext& context, grpc:
 }
 
 void DescribedService::AwaitStreamed(int index, grpc::ServerContext& context, grpc::ByteBuffer& request,
-                                     grpc::ServerAsyncWriter<google::protobuf::Message>& responder,
+                                     grpc::ServerAsyncWriter<grpc::ByteBuffer>& responder,
                                      grpc::ServerCompletionQueue* queue, void* tag) {
   RequestAsyncServerStreaming(index, &context, &request, &responder, queue, queue, tag);
 }

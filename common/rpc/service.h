@@ -20,8 +20,8 @@ class DescribedService final : public grpc::Service {
                   grpc::ServerAsyncResponseWriter<google::protobuf::Message>& responder,
                   grpc::ServerCompletionQueue* queue, void* tag);
   void AwaitStreamed(int index, grpc::ServerContext& context, grpc::ByteBuffer& request,
-                     grpc::ServerAsyncWriter<google::protobuf::Message>& responder,
-                     grpc::ServerCompletionQueue* queue, void* tag);
+                     grpc::ServerAsyncWriter<grpc::ByteBuffer>& responder, grpc::ServerCompletionQueue* queue,
+                     void* tag);
 
  private:
   std::vector<std::string> names_;  // "/package.Service/Method"; gRPC keeps pointers to them

@@ -33,7 +33,7 @@ void RegisterAggregatorRpcs(rpc::Server& server, const AggregatorService& servic
         return service.GetEntityFeedback(
             context.principal(), request,
             [&context](const std::string& etag) { return HasState(context, etag); },
-            [&writer](const auto& message) { return writer.Write(message); });
+            [&writer](auto message) { return writer.Write(message.bytes); });
       });
   server.Blocking<v1::ListFeedbackRequest, v1::ListFeedbackResponse>(
       "verdict.aggregator.v1.AggregatorService/ListFeedback",
@@ -44,7 +44,7 @@ void RegisterAggregatorRpcs(rpc::Server& server, const AggregatorService& servic
       "verdict.aggregator.v1.AggregatorService/ExportFeedback",
       [&service](rpc::Context& context, const auto& request, auto& writer) {
         return service.ExportFeedback(context.principal(), request,
-                                      [&writer](const auto& message) { return writer.Write(message); });
+                                      [&writer](auto message) { return writer.Write(message.bytes); });
       });
   server.Blocking<v1::GetFeedbackRequest, v1::GetFeedbackResponse>(
       "verdict.aggregator.v1.AggregatorService/GetFeedback",
@@ -55,13 +55,13 @@ void RegisterAggregatorRpcs(rpc::Server& server, const AggregatorService& servic
       "verdict.aggregator.v1.AggregatorService/ListJudgeEvaluations",
       [&service](rpc::Context& context, const auto& request, auto& writer) {
         return service.ListJudgeEvaluations(context.principal(), request,
-                                            [&writer](const auto& message) { return writer.Write(message); });
+                                            [&writer](auto message) { return writer.Write(message.bytes); });
       });
   server.Stream<v1::ListSpanEvaluationsRequest, v1::ListSpanEvaluationsResponse>(
       "verdict.aggregator.v1.AggregatorService/ListSpanEvaluations",
       [&service](rpc::Context& context, const auto& request, auto& writer) {
         return service.ListSpanEvaluations(context.principal(), request,
-                                           [&writer](const auto& message) { return writer.Write(message); });
+                                           [&writer](auto message) { return writer.Write(message.bytes); });
       });
 }
 

@@ -7,7 +7,6 @@
 #include "common/status/macros.h"
 #include "services/aggregator/cursor.h"
 #include "services/aggregator/errors.h"
-#include "services/aggregator/message_packer.h"
 #include "services/aggregator/selection.h"
 
 namespace verdict::aggregator {
@@ -72,7 +71,7 @@ absl::Status AggregatorService::GetEntityFeedback(const auth::Principal& princip
   v1::GetEntityFeedbackResponse head;
   head.set_entity_type(request.entity_type());
   head.set_entity_id(request.entity_id());
-  MessagePacker packer(std::move(head), &v1::GetEntityFeedbackResponse::mutable_items, write);
+  MessagePacker packer(std::move(head), v1::GetEntityFeedbackResponse::kItemsFieldNumber, write);
   Page page(packer.head(), paging);
 
   bool unchanged = false;
@@ -88,7 +87,7 @@ absl::Status AggregatorService::GetEntityFeedback(const auth::Principal& princip
         return !unchanged;
       },
       [&](v1::FeedbackItem&& item) {
-        return request.has_limit() ? page.Add(std::move(item)) : packer.Add(std::move(item));
+        return request.has_limit() ? page.Add(std::move(item)) : packer.Add(item);
       }));
   if (unchanged) {
     metrics_.not_modified.Increment();
@@ -145,10 +144,10 @@ absl::Status AggregatorService::ExportFeedback(const auth::Principal& principal,
                                                const v1::ExportFeedbackRequest& request,
                                                Write<v1::ExportFeedbackResponse> write) const {
   ASSIGN_OR_RETURN(const Selection selection, SelectionOf(request));
-  MessagePacker packer(v1::ExportFeedbackResponse(), &v1::ExportFeedbackResponse::mutable_items, write);
+  MessagePacker packer(v1::ExportFeedbackResponse(), v1::ExportFeedbackResponse::kItemsFieldNumber, write);
   RETURN_IF_ERROR(store_.ExportFeedback(principal.project_id, selection, [&](v1::FeedbackItem&& item) {
     metrics_.exported_items.Increment();
-    return packer.Add(std::move(item));
+    return packer.Add(item);
   }));
   return packer.Finish();
 }
@@ -192,10 +191,10 @@ absl::Status AggregatorService::ListJudgeEvaluations(const auth::Principal& prin
   v1::ListJudgeEvaluationsResponse head;
   head.set_limit(selection.limit);
   head.set_offset(selection.offset);
-  MessagePacker packer(std::move(head), &v1::ListJudgeEvaluationsResponse::mutable_evaluations, write);
+  MessagePacker packer(std::move(head), v1::ListJudgeEvaluationsResponse::kEvaluationsFieldNumber, write);
   RETURN_IF_ERROR(evaluations_.ListOfJudge(
       principal.project_id, *judge_id, selection, [&](int total) { packer.head().set_total(total); },
-      [&](types::v1::Evaluation evaluation) { return packer.Add(std::move(evaluation)); }));
+      [&](const types::v1::Evaluation& evaluation) { return packer.Add(evaluation); }));
   return packer.Finish();
 }
 
@@ -204,10 +203,10 @@ absl::Status AggregatorService::ListSpanEvaluations(const auth::Principal& princ
                                                     Write<v1::ListSpanEvaluationsResponse> write) const {
   v1::ListSpanEvaluationsResponse head;
   head.set_span_id(request.span_id());
-  MessagePacker packer(std::move(head), &v1::ListSpanEvaluationsResponse::mutable_evaluations, write);
+  MessagePacker packer(std::move(head), v1::ListSpanEvaluationsResponse::kEvaluationsFieldNumber, write);
   RETURN_IF_ERROR(evaluations_.ListOfSpan(
       principal.project_id, EntityKey(request.span_id()),
-      [&](types::v1::Evaluation evaluation) { return packer.Add(std::move(evaluation)); }));
+      [&](const types::v1::Evaluation& evaluation) { return packer.Add(evaluation); }));
   return packer.Finish();
 }
 

@@ -11,19 +11,18 @@
 #include "services/aggregator/aggregator_store.h"
 #include "services/aggregator/entity_reader.h"
 #include "services/aggregator/evaluation_store.h"
+#include "services/aggregator/message_packer.h"
 #include "services/aggregator/metrics.h"
 #include "verdict/aggregator/v1/aggregator_service.pb.h"
 
 namespace verdict::aggregator {
 
 // The use cases of the aggregator service, as aggregator_service.proto describes them, for the principal's
-// project. Thread-safe; blocks. `Write` sends a message and returns false when the caller is gone, which ends
-// the call as CANCELLED. What fits goes out as one message; else the first is everything but items, and the
-// others are items, at most 500 and about 1 MiB each.
+// project. Thread-safe; blocks. A caller who is gone (`Write`) ends the call as CANCELLED. What fits goes out
+// as one message; else the first is everything but items, and the others are items, at most 500 and about 1
+// MiB each.
 class AggregatorService {
  public:
-  template <typename Response>
-  using Write = absl::FunctionRef<bool(const Response&)>;
   // Is told the state's tag before the first message; true when the caller has that state already: nothing is
   // sent.
   using HasState = absl::FunctionRef<bool(const std::string& etag)>;

@@ -57,8 +57,8 @@ using pg::Statement;
   ") item" WITH_JUDGE(project)
 
 // The columns of an item that leave the database, in the order of `Column`. A time is milliseconds since
-// 1970. Each costs a row of a large entity some 10 ns, also where it is NULL: so those that only lists show
-// are by themselves.
+// 1970. Each costs something in every row, also where it is NULL: those that only lists show are by
+// themselves.
 #define ITEM_COLUMNS \
   "kind, id, target_type, target_text, trace_id, session_id, judge_id, positive, reason, score, " \
   "criteria, "   \

@@ -133,10 +133,11 @@ TEST_CASE("100,000 items stream in bounded memory, the first before the last is 
     const int64_t before = test::ResidentBytes();
     int64_t most = before;
     int items = 0;
-    CHECK(read([&](const v1::GetEntityFeedbackResponse& message) {
+    CHECK(read([&](Packed<v1::GetEntityFeedbackResponse> message) {
             most = std::max(most, test::ResidentBytes());
-            items += message.items_size();
-            if (keep) kept.push_back(message);
+            v1::GetEntityFeedbackResponse response = Parsed(message);
+            items += response.items_size();
+            if (keep) kept.push_back(std::move(response));
             return true;
           }).ok());
     CHECK(items == 100'000);
@@ -149,13 +150,14 @@ TEST_CASE("100,000 items stream in bounded memory, the first before the last is 
 
   // Once the database is gone only what was read can be sent: it was not all.
   int items = 0;
-  const absl::Status cut = read([&](const v1::GetEntityFeedbackResponse& message) {
-    if (items == 0 && message.items_size() > 0) {
+  const absl::Status cut = read([&](Packed<v1::GetEntityFeedbackResponse> message) {
+    const v1::GetEntityFeedbackResponse response = Parsed(message);
+    if (items == 0 && response.items_size() > 0) {
       aggregator.database.Query(
           "select pg_terminate_backend(pid, 20000) from pg_stat_activity where datname = current_database()"
           " and pid <> pg_backend_pid()");
     }
-    items += message.items_size();
+    items += response.items_size();
     return true;
   });
   CHECK(ReasonOf(cut) == errors::v1::REASON_UNAVAILABLE);

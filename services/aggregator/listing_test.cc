@@ -73,10 +73,10 @@ TEST_CASE("an export is the whole project, in order, of one snapshot") {
   if (count > 0) aggregator.InsertMany(kProject, ENTITY_TYPE_SPAN, "busy", count);
   aggregator.InsertMany(kOtherProject, ENTITY_TYPE_SPAN, "busy", 10);
   Streamed<v1::ExportFeedbackResponse> read;
-  read.status = aggregator.service.ExportFeedback({.project_id = kProject}, {}, [&](const auto& message) {
+  read.status = aggregator.service.ExportFeedback({.project_id = kProject}, {}, [&](auto message) {
     // What is written from now on is not of the snapshot.
     if (read.messages.empty()) aggregator.InsertMany(kProject, ENTITY_TYPE_SPAN, "later", 100);
-    read.messages.push_back(message);
+    read.messages.push_back(Parsed(message));
     return true;
   });
   CHECK(read.status.ok());

@@ -1,9 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
 #include <utility>
 
-#include <google/protobuf/repeated_field.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/message_lite.h>
+#include <google/protobuf/wire_format_lite.h>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -33,34 +38,48 @@ class Room {
   std::size_t bytes_ = 0;
 };
 
+// A message of the type, in its wire format.
+template <typename Response>
+struct Packed {
+  std::string_view bytes;
+};
+
+// Sends a message, and returns false when the caller is gone.
+template <typename Response>
+using Write = absl::FunctionRef<bool(Packed<Response>)>;
+
 // Sends a response in as few messages as their room allows: what fits as one; else the first is everything
-// but the elements of `field`, and the others are elements.
+// but the elements of a repeated field, and the others are elements. Elements are packed as they come, so
+// that there need never be more than one.
 //
-//   MessagePacker packer(std::move(head), &Response::mutable_items, write);
-//   while (... && packer.Add(std::move(item))) {}
+//   MessagePacker packer(std::move(head), Response::kItemsFieldNumber, write);
+//   while (... && packer.Add(item)) {}
 //   return packer.Finish();
-template <typename Response, typename Element>
+template <typename Response>
 class MessagePacker {
  public:
-  using Field = google::protobuf::RepeatedPtrField<Element>* (Response::*)();
-  using Write = absl::FunctionRef<bool(const Response&)>;
-
-  // `head` is everything but elements. `write` sends a message and returns false when the caller is gone.
-  MessagePacker(Response head, Field field, Write write)
-      : head_(std::move(head)), field_(field), write_(write) {}
+  // `head` is everything but elements of the field.
+  MessagePacker(Response head, int field, Write<Response> write)
+      : head_(std::move(head)), tag_(MakeTag(field)), write_(write) {}
 
   // What is sent first, to be changed before the first Add. May also take the elements, if none is ever
   // added.
   Response& head() { return head_; }
 
-  // False when the caller is gone. Leaves in `element` what may be filled anew, with its memory.
-  bool Add(Element&& element) {
+  // False when the caller is gone.
+  bool Add(const google::protobuf::MessageLite& element) {
     const std::size_t bytes = element.ByteSizeLong();
     if (!room_.Take(bytes)) {
       if (!SendElements()) return false;
       room_.Take(bytes);
     }
-    (elements_.*field_)()->Add()->Swap(&element);
+    const std::size_t begin = elements_.size();
+    elements_.resize(begin + kPrefixMax + bytes);
+    auto* end = reinterpret_cast<std::uint8_t*>(elements_.data()) + begin;
+    end = CodedOutputStream::WriteVarint32ToArray(tag_, end);
+    end = CodedOutputStream::WriteVarint32ToArray(static_cast<std::uint32_t>(bytes), end);
+    end = element.SerializeWithCachedSizesToArray(end);
+    elements_.resize(static_cast<std::size_t>(reinterpret_cast<char*>(end) - elements_.data()));
     return true;
   }
 
@@ -69,32 +88,39 @@ class MessagePacker {
     if (head_sent_) {
       SendElements();
     } else {
-      if (!(elements_.*field_)()->empty()) (head_.*field_)()->Swap((elements_.*field_)());
-      Send(head_);
+      Send(head_.SerializeAsString() + elements_);
     }
     return gone_ ? error::StreamAbandoned() : absl::OkStatus();
   }
 
  private:
-  static constexpr int kElementsMax = 500;
+  using CodedOutputStream = google::protobuf::io::CodedOutputStream;
 
-  bool Send(const Response& response) {
-    gone_ = gone_ || !write_(response);
+  static constexpr int kElementsMax = 500;
+  static constexpr std::size_t kPrefixMax = 10;  // of an element: two varints of 32 bits
+
+  static std::uint32_t MakeTag(int field) {
+    using google::protobuf::internal::WireFormatLite;
+    return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  }
+
+  bool Send(std::string_view bytes) {
+    gone_ = gone_ || !write_({bytes});
     return !gone_;
   }
 
   bool SendElements() {
-    if (!std::exchange(head_sent_, true)) Send(head_);
+    if (!std::exchange(head_sent_, true)) Send(head_.SerializeAsString());
     Send(elements_);
-    elements_.Clear();
+    elements_.clear();
     room_ = Room(kElementsMax);
     return !gone_;
   }
 
   Response head_;
-  const Field field_;
-  const Write write_;
-  Response elements_;
+  const std::uint32_t tag_;
+  const Write<Response> write_;
+  std::string elements_;  // those to be sent next, as fields of a response
   Room room_{kElementsMax};
   bool head_sent_ = false;
   bool gone_ = false;

@@ -214,8 +214,8 @@ Read ReadEntity(const TestAggregator& aggregator, const v1::GetEntityFeedbackReq
         read.etag = etag;
         return etag == known_etag;
       },
-      [&](const auto& message) {
-        read.messages.push_back(message);
+      [&](auto message) {
+        read.messages.push_back(Parsed(message));
         return true;
       });
   return read;

@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <vector>
 
+#include <catch2/catch.hpp>
+
 #include "common/clock.h"
 #include "common/ids/uuid.h"
 #include "common/metrics/metrics.h"
@@ -138,6 +140,14 @@ struct TestAggregator {
   TopologyService topology;
 };
 
+// A message that a use case sends.
+template <typename Response>
+Response Parsed(Packed<Response> message) {
+  Response response;
+  REQUIRE(response.ParseFromArray(message.bytes.data(), static_cast<int>(message.bytes.size())));
+  return response;
+}
+
 // The messages of one streamed read, or its error.
 template <typename Response>
 struct Streamed {
@@ -156,12 +166,12 @@ struct Streamed {
 template <typename Service, typename Request, typename Response>
 Streamed<Response> Stream(const TestAggregator& aggregator,
                           absl::Status (Service::*use_case)(const auth::Principal&, const Request&,
-                                                            absl::FunctionRef<bool(const Response&)>) const,
+                                                            Write<Response>) const,
                           const std::type_identity_t<Request>& request, const Uuid& project = kProject) {
   const auto& service = std::get<const Service&>(std::tie(aggregator.service, aggregator.topology));
   Streamed<Response> read;
-  read.status = (service.*use_case)({.project_id = project}, request, [&](const Response& message) {
-    read.messages.push_back(message);
+  read.status = (service.*use_case)({.project_id = project}, request, [&](Packed<Response> message) {
+    read.messages.push_back(Parsed(message));
     return true;
   });
   return read;

@@ -5,7 +5,6 @@
 #include "absl/status/statusor.h"
 #include "common/ids/entity_id.h"
 #include "common/status/macros.h"
-#include "services/aggregator/message_packer.h"
 #include "services/aggregator/selection.h"
 
 namespace verdict::aggregator {
@@ -36,9 +35,9 @@ absl::Status TopologyService::ListSpans(const auth::Principal& principal, const 
                                         Write<v1::ListSpansResponse> write) const {
   ASSIGN_OR_RETURN(TopologySelection selection, SelectionOf(request, kSpansDefault));
   if (request.has_trace_id()) selection.within = EntityKey(request.trace_id());
-  MessagePacker packer(v1::ListSpansResponse(), &v1::ListSpansResponse::mutable_spans, write);
+  MessagePacker packer(v1::ListSpansResponse(), v1::ListSpansResponse::kSpansFieldNumber, write);
   RETURN_IF_ERROR(store_.ListSpans(principal.project_id, selection,
-                                   [&](v1::Span span) { return packer.Add(std::move(span)); }));
+                                   [&](const v1::Span& span) { return packer.Add(span); }));
   return packer.Finish();
 }
 
@@ -47,9 +46,9 @@ absl::Status TopologyService::ListTraces(const auth::Principal& principal,
                                          Write<v1::ListTracesResponse> write) const {
   ASSIGN_OR_RETURN(TopologySelection selection, SelectionOf(request, kTracesDefault));
   if (request.has_session_id()) selection.within = EntityKey(request.session_id());
-  MessagePacker packer(v1::ListTracesResponse(), &v1::ListTracesResponse::mutable_traces, write);
+  MessagePacker packer(v1::ListTracesResponse(), v1::ListTracesResponse::kTracesFieldNumber, write);
   RETURN_IF_ERROR(store_.ListTraces(principal.project_id, selection,
-                                    [&](v1::Trace trace) { return packer.Add(std::move(trace)); }));
+                                    [&](const v1::Trace& trace) { return packer.Add(trace); }));
   return packer.Finish();
 }
 
@@ -57,9 +56,9 @@ absl::Status TopologyService::ListSessions(const auth::Principal& principal,
                                            const v1::ListSessionsRequest& request,
                                            Write<v1::ListSessionsResponse> write) const {
   ASSIGN_OR_RETURN(const TopologySelection selection, SelectionOf(request, kSessionsDefault));
-  MessagePacker packer(v1::ListSessionsResponse(), &v1::ListSessionsResponse::mutable_sessions, write);
+  MessagePacker packer(v1::ListSessionsResponse(), v1::ListSessionsResponse::kSessionsFieldNumber, write);
   RETURN_IF_ERROR(store_.ListSessions(principal.project_id, selection,
-                                      [&](v1::Session session) { return packer.Add(std::move(session)); }));
+                                      [&](const v1::Session& session) { return packer.Add(session); }));
   return packer.Finish();
 }
 

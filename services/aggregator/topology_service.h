@@ -1,21 +1,18 @@
 #pragma once
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "common/auth/principal.h"
+#include "services/aggregator/message_packer.h"
 #include "services/aggregator/topology_store.h"
 #include "verdict/aggregator/v1/topology_service.pb.h"
 
 namespace verdict::aggregator {
 
-// The use cases of topology_service.proto, for the principal's project. Thread-safe; blocks. `Write` sends a
-// message and returns false when the caller is gone, which ends the call as CANCELLED. What fits goes out as
+// The use cases of topology_service.proto, for the principal's project. Thread-safe; blocks. A caller who
+// is gone (`Write`) ends the call as CANCELLED. What fits goes out as
 // one message; else the first is empty, and the others have at most 500 elements and about 1 MiB each.
 class TopologyService {
  public:
-  template <typename Response>
-  using Write = absl::FunctionRef<bool(const Response&)>;
-
   // The store outlives the service.
   explicit TopologyService(const TopologyStore& store) : store_(store) {}
 
