@@ -14,8 +14,11 @@ void Gathering::Add(std::size_t count) {
 
 bool Gathering::Await(absl::Mutex& mutex) {
   while (ready_ == 0 ? !ended_ : !MayTake()) {
-    changed_.WaitWithTimeout(&mutex,
-                             ready_ == 0 ? absl::InfiniteDuration() : absl::FromChrono(company_wait_));
+    if (ready_ == 0) {
+      changed_.Wait(&mutex);
+    } else {
+      changed_.WaitWithTimeout(&mutex, absl::FromChrono(taken_at_ + company_wait_ - steady_clock::now()));
+    }
   }
   return ready_ > 0;
 }

@@ -1,15 +1,19 @@
 #include "common/gathering.h"
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/await.h"
+
 namespace verdict {
 namespace {
 
 using namespace std::chrono_literals;
+using std::chrono::steady_clock;
 
 // A batch has three. Each worker takes one batch, of at most so many, and keeps it under way.
 class Workers {
@@ -72,6 +76,18 @@ TEST_CASE("while one takes long another takes less than a batch") {
   CHECK(workers.Taken(1) == Sizes{1});
   workers.Add(2);
   CHECK(workers.Taken(2) == Sizes{1, 2});
+}
+
+TEST_CASE(
+    "a batch keeps others waiting for as long as is said from when it was taken, not from when they come") {
+  Workers workers(2, 1s);
+  const auto begin = steady_clock::now();
+  workers.Add(1);
+  CHECK(workers.Taken(1) == Sizes{1});
+  test::Await("most of that time to pass", [&] { return steady_clock::now() - begin > 900ms; });
+  workers.Add(2);
+  CHECK(workers.Taken(2) == Sizes{1, 2});
+  CHECK(steady_clock::now() - begin < 1'800ms);
 }
 
 TEST_CASE("what a worker leaves is watched over by the next one") {

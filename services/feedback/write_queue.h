@@ -44,7 +44,7 @@ struct WriteQueueOptions {
 // of their submission, and each gets the answer that it would have got alone.
 //
 // `Write` has a member `key`, which can be hashed and compared; where it has a function `rows`, it counts for
-// that many rows, one or more, instead of one. Thread-safe.
+// that many rows, one at least, instead of one. Thread-safe.
 template <typename Write, typename Answer>
 class WriteQueue {
  public:
@@ -107,7 +107,7 @@ class WriteQueue {
 
   static size_t RowsOf(const Write& write) {
     if constexpr (requires { write.rows(); }) {
-      return write.rows();
+      return std::max<size_t>(write.rows(), 1);  // or nobody would take it
     } else {
       return 1;
     }

@@ -480,5 +480,21 @@ TEST_CASE("a write of many rows counts for them, and one larger than every bound
   CHECK(metrics.waiting_rows.Value() == 0);
 }
 
+TEST_CASE("a write of no rows is answered, too") {
+  metrics::Registry registry;
+  WriteQueueMetrics metrics(registry, "test");
+  absl::Notification answered;
+  WriteQueue<Parcel, int> queue(
+      {}, {[](absl::Span<const Parcel* const> batch) -> absl::StatusOr<std::vector<absl::StatusOr<int>>> {
+        return std::vector<absl::StatusOr<int>>(batch.size(), 1);
+      }},
+      metrics);
+  queue.Submit({.key = 1, .size = 0}, steady_clock::now() + 1h,
+               [&](const absl::StatusOr<int>&) { answered.Notify(); });
+  CHECK(answered.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  queue.Drain();
+  CHECK(metrics.waiting_rows.Value() == 0);
+}
+
 }  // namespace
 }  // namespace verdict::feedback
