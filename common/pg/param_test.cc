@@ -133,7 +133,7 @@ TEST_CASE("parameters of each kind survive the way to the server and back") {
   array.Add(3);
   const auto rows =
       Execute(pool, Access::kRead, kEach, "it's \"so\" \\", kUuid, true, size_t{42}, -2.5e-300, Bytes{bytes},
-              std::nullopt, kTime, std::move(array), std::optional<std::string>("x"));
+              std::nullopt, kTime, std::move(array), std::optional<std::string>("1e999"));
   REQUIRE(rows.ok());
   const auto row = (*rows)[0];
   CHECK(TextFrom(row[0]) == "it's \"so\" \\");
@@ -143,11 +143,12 @@ TEST_CASE("parameters of each kind survive the way to the server and back") {
   CHECK(DoubleFrom(row[4]) == -2.5e-300);
   CHECK_THROWS_AS(DoubleFrom(row[6]), pqxx::conversion_error);
   CHECK_THROWS_AS(DoubleFrom(row[8]), pqxx::conversion_error);
+  CHECK_THROWS_AS(DoubleFrom(row[9]), pqxx::conversion_error);
   CHECK(BytesFrom(row[5]) == bytes);
   CHECK(row[6].is_null());
   CHECK(TimeFrom(row[7]) == kTime);
   CHECK(TextFrom(row[8]) == "{3}");
-  CHECK(TextFrom(row[9]) == "x");
+  CHECK(TextFrom(row[9]) == "1e999");
 }
 
 TEST_CASE("the fields of a row may be looked at in any order, and again") {

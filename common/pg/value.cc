@@ -1,6 +1,7 @@
 #include "common/pg/value.h"
 
 #include <charconv>
+#include <system_error>
 
 #include <pqxx/except>
 
@@ -35,7 +36,8 @@ std::optional<Uuid> OptionalUuidFrom(const pqxx::field& field) {
 double DoubleFrom(const pqxx::field& field) {
   const std::string_view text = TextFrom(field);
   double number = 0;
-  if (std::from_chars(text.begin(), text.end(), number).ptr != text.end()) Mismatch(field, "number");
+  const auto [end, error] = std::from_chars(text.begin(), text.end(), number);
+  if (error != std::errc() || end != text.end()) Mismatch(field, "number");
   return number;
 }
 
