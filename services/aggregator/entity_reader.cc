@@ -35,7 +35,10 @@ EntityReader::~EntityReader() {
 void EntityReader::Read(const Entity& entity, Deadline deadline, Done done) {
   Waiting read = {.key = entity.key, .deadline = deadline, .done = std::move(done)};
   const absl::Status accepted = Enqueue({.project_id = entity.project_id, .type = entity.type}, read);
-  if (!accepted.ok()) read.done(accepted);
+  if (!accepted.ok()) {
+    metrics_.refused_reads.Increment();
+    read.done(accepted);
+  }
 }
 
 // Takes the read, or leaves it and says why.
@@ -49,6 +52,7 @@ absl::Status EntityReader::Enqueue(const Kind& kind, Waiting& read) {
   if (of_kind.empty()) turns_.push_back(kind);
   of_kind.push_back(std::move(read));
   gathering_.Add(1);
+  metrics_.waiting_reads.Increment();
   return absl::OkStatus();
 }
 
@@ -73,6 +77,7 @@ EntityReader::Batch EntityReader::TakeBatch() {
   of_project->second -= batch.reads.size();
   if (of_project->second == 0) of_project_.erase(of_project);
   gathering_.Take(batch.reads.size());
+  metrics_.waiting_reads.Decrement(static_cast<double>(batch.reads.size()));
   return batch;
 }
 

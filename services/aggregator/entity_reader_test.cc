@@ -289,7 +289,10 @@ TEST_CASE("when too many wait one more is refused at once, and told when to come
 
   CHECK(ReasonOf(test.inbox[4].status()) == errors::v1::REASON_OVERLOADED);
   CHECK(DetailsOf(test.inbox[4].status()).retry_after == 1s);
+  CHECK(test.metrics.waiting_reads.Value() == 3);
+  CHECK(test.metrics.refused_reads.Value() == 1);
   test.End();
+  CHECK(test.metrics.waiting_reads.Value() == 0);
   for (int i = 0; i < 3; ++i) CHECK(test.inbox.TagAt(static_cast<std::size_t>(i) + 1) == TagOf(Span(i)));
 }
 
