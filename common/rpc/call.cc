@@ -177,7 +177,11 @@ absl::Status Call::Expired() const {
 
 void Call::Finish(const absl::Status& status, std::unique_ptr<google::protobuf::Message> response) {
   method_.metrics.in_flight->Decrement();
-  if (!handed_back()) Report(status);
+  if (HandBack(status)) {
+    server_.limiter_.Return(key_id());  // it counts when it is made by itself
+  } else {
+    Report(status);
+  }
   if (replayed()) AddTrailingMetadata("idempotent-replayed", "true");
   Send(status, std::move(response));
 }

@@ -65,8 +65,8 @@ class Call {
   virtual std::size_t message_bytes() const = 0;
   virtual absl::Status Parse() = 0;
   virtual void AddTrailingMetadata(const std::string& key, const std::string& value) = 0;
-  // Whether the call is not answered at all, but handed back.
-  virtual bool handed_back() const { return false; }
+  // Whether the call is not answered so at all, but handed back to be made by itself. Asked once.
+  virtual bool HandBack(const absl::Status& /*status*/) { return false; }
   virtual void Send(const absl::Status& status, std::unique_ptr<google::protobuf::Message> response) = 0;
 
   absl::Status Receive(std::chrono::nanoseconds patience);

@@ -69,17 +69,24 @@ bool CarriedCall::Write(std::string_view message) {
   return false;
 }
 
-void CarriedCall::Send(const absl::Status& status, std::unique_ptr<google::protobuf::Message> response) {
-  if (answer_.too_large() || (method_.auth.scope() == options::v1::SCOPE_READ && stream_.IsFull())) {
-    answer_.clear_responses();
+bool CarriedCall::HandBack(const absl::Status& status) {
+  // What was read can be read again; what was written is answered.
+  if (status.ok() && method_.auth.scope() == options::v1::SCOPE_READ && stream_.IsFull()) {
     answer_.set_too_large(true);
+  }
+  return answer_.too_large();
+}
+
+void CarriedCall::Send(const absl::Status& status, std::unique_ptr<google::protobuf::Message> response) {
+  if (answer_.too_large()) {
+    answer_.clear_responses();
   } else if (status.ok()) {
     if (const std::string etag = TakeETag(); !etag.empty()) AddTrailingMetadata("etag", etag);
     if (response != nullptr) response->SerializeToString(answer_.add_responses());
   } else {
     *answer_.mutable_status() = ToRpc(StripInternal(status));
   }
-  stream_.Answer(answer_.id(), std::move(answer_));
+  stream_.Answer(std::move(answer_));
   delete this;
 }
 
@@ -221,13 +228,13 @@ void CallStream::BeginCall(const std::shared_ptr<const CallBatch>& batch,
   answer.set_id(call.id());
   *answer.mutable_status() =
       ToRpc(MakeError(errors::v1::REASON_UNIMPLEMENTED, RuleOf(errors::v1::REASON_UNIMPLEMENTED).example()));
-  Answer(call.id(), std::move(answer));
+  Answer(std::move(answer));
 }
 
-void CallStream::Answer(std::uint64_t id, calls::v1::CarriedAnswer answer) {
+void CallStream::Answer(calls::v1::CarriedAnswer answer) {
   {
     absl::MutexLock lock(&mutex_);
-    calls_.erase(id);
+    calls_.erase(answer.id());
     if (!broken_) {
       outgoing_bytes_ += answer.ByteSizeLong();
       *outgoing_.add_answers() = std::move(answer);

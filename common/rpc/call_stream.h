@@ -53,7 +53,7 @@ class CarriedCall final : public Call {
   std::size_t message_bytes() const override { return call_->request().size(); }
   absl::Status Parse() override;
   void AddTrailingMetadata(const std::string& key, const std::string& value) override;
-  bool handed_back() const override { return answer_.too_large(); }
+  bool HandBack(const absl::Status& status) override;
   void Send(const absl::Status& status, std::unique_ptr<google::protobuf::Message> response) override;
 
   CallStream& stream_;
@@ -94,7 +94,7 @@ class CallStream {
   void BeginCalls(const std::shared_ptr<const CallBatch>& batch);
   void BeginCall(const std::shared_ptr<const CallBatch>& batch, const calls::v1::CarriedCall& call);
   // Sends a call's answer, which ends the call.
-  void Answer(std::uint64_t id, calls::v1::CarriedAnswer answer);
+  void Answer(calls::v1::CarriedAnswer answer);
   // Whether so much waits to be sent that answers that can be had again should be.
   bool IsFull() const;
   // Begins what can begin now: a write, a read, the end.

@@ -1,5 +1,6 @@
 #include "common/rpc/call_stream.h"
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -209,7 +210,7 @@ TEST_CASE("a slow call keeps no other one waiting") {
 }
 
 TEST_CASE("a streamed RPC is carried as long as it answers little") {
-  TestServer f;
+  TestServer f({.rate_limit = {.per_second = 1, .burst = 3}});
   Stream stream(f);
   stream.Add(1, kRead, ReadRequest(3), {.key = "read"});
   stream.Add(2, kRead, ReadRequest(3), {.key = "read", .metadata = {{"if-none-match", "\"7\""}}});
@@ -232,15 +233,15 @@ TEST_CASE("a streamed RPC is carried as long as it answers little") {
   CHECK(large.too_large());
   CHECK(large.responses().empty());
   CHECK_FALSE(large.has_status());
-  // It counts once, when it is made by itself.
-  CHECK(
-      f.registry_.Text().find(
-          R"(verdict_rpc_total{method="verdict.aggregator.v1.AggregatorService/GetEntityFeedback",reason="OK"} 2)") !=
-      std::string::npos);
+  // It counts once, when it is made by itself, and so for the rate limit.
+  CHECK(f.Answered("aggregator.v1.AggregatorService/GetEntityFeedback") == 2);
   CHECK(
       f.registry_.Text().find(
           R"(verdict_rpc_in_flight{method="verdict.aggregator.v1.AggregatorService/GetEntityFeedback"} 0)") !=
       std::string::npos);
+  stream.Add(4, kRead, ReadRequest(3), {.key = "read"});
+  REQUIRE(stream.Send());
+  CHECK_FALSE(stream.Answer(4).has_status());
 }
 
 TEST_CASE(
@@ -378,6 +379,79 @@ TEST_CASE("a broken stream cancels its calls, and the server waits for them when
   f.release.count_down();
   shutdown.join();
   CHECK(f.ended_cancelled);
+}
+
+// So much waits for its caller, which reads nothing, that the stream reads nothing any more, either.
+void Fill(TestServer& f, Stream& stream, std::uint64_t first_id) {
+  f.mint = [](Context&, const MintTokenRequest&) {
+    MintTokenResponse response;
+    response.set_token(std::string(400 << 10, 't'));
+    return response;
+  };
+  // The first message is more than the transport takes by itself; the others wait behind it.
+  std::uint64_t id = first_id;
+  for (const std::uint64_t calls : {40, 70}) {
+    for (; id < first_id + calls; ++id) stream.Add(id, kMint, TestServer::ValidMint());
+    REQUIRE(stream.Send());
+    test::Await("all to be answered", [&] { return f.Answered("token.v1.TokenService/MintToken") == calls; });
+  }
+}
+
+TEST_CASE("a stream that breaks while much waits for its caller ends") {
+  TestServer f;
+  Stream stream(f);
+  Fill(f, stream, 1);
+  stream.Break();
+  CHECK_FALSE(stream.Finish().ok());
+  f.server_.Shutdown(0ms);  // which waits for it
+}
+
+TEST_CASE(
+    "reads are handed back while much waits for their caller, and count when they are made by themselves") {
+  TestServer f({.rate_limit = {.per_second = 1, .burst = 72}});
+  Stream stream(f);
+  stream.Add(1, kRead, ReadRequest(3), {.key = "read"});
+  REQUIRE(stream.Send());
+  CHECK_FALSE(stream.Answer(1).too_large());
+  // Begun before the stream was full, and answered afterwards.
+  f.reading_on_release = true;
+  stream.Add(2, kRead, ReadRequest(3), {.key = "read"});
+  Fill(f, stream, 100);
+  f.release.count_down();
+  test::Await("the read to end", [&] {
+    return f.registry_.Text().find(
+               R"(verdict_rpc_in_flight{method="verdict.aggregator.v1.AggregatorService/GetEntityFeedback"} 0)") !=
+           std::string::npos;
+  });
+  CHECK(stream.Answer(2).too_large());
+  CHECK(stream.Answer(2).responses().empty());
+  CHECK(f.Answered("aggregator.v1.AggregatorService/GetEntityFeedback") == 1);
+  stream.Add(3, kRead, ReadRequest(3), {.key = "read"});
+  REQUIRE(stream.Send());
+  CHECK_FALSE(stream.Answer(3).too_large());
+  CHECK_FALSE(stream.Answer(3).has_status());  // the 72nd that is admitted
+}
+
+TEST_CASE("streams that are given up as soon as they begin leave nothing behind, also when the server ends") {
+  for (int round = 0; round < 20; ++round) {
+    TestServer f({.queues = 2});
+    const auto stub = calls::v1::CallService::NewStub(NewChannel(f.server_.address()));
+    std::atomic<int> begun = 0;
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < 4; ++i) {
+      callers.emplace_back([&] {
+        for (int streams = 0; streams < 50; ++streams) {
+          grpc::ClientContext context;
+          const auto stream = stub->CarryCalls(&context);
+          if (++begun % 2 == 0) stream->Write({});
+          context.TryCancel();
+          stream->Finish();
+        }
+      });
+    }
+    test::Await("streams", [&] { return begun > 50; });
+    f.server_.Shutdown(0ms);
+  }
 }
 
 }  // namespace

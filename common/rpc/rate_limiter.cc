@@ -37,4 +37,9 @@ Admission RateLimiter::Admit(const Uuid& caller, std::chrono::steady_clock::time
           .retry_after = {}};
 }
 
+void RateLimiter::Return(const Uuid& caller) {
+  absl::MutexLock lock(&mutex_);
+  if (const auto entry = arrival_.find(caller); entry != arrival_.end()) entry->second -= period_;
+}
+
 }  // namespace verdict::rpc

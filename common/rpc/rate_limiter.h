@@ -35,6 +35,9 @@ class RateLimiter {
 
   Admission Admit(const Uuid& caller, std::chrono::steady_clock::time_point now);
 
+  // Takes back one admission of a request that does not count.
+  void Return(const Uuid& caller);
+
  private:
   static constexpr std::size_t kCallersMax = 100'000;
 

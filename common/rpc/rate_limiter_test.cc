@@ -32,6 +32,19 @@ TEST_CASE("a burst is admitted exactly, and the next request is told when to com
   CHECK_FALSE(limiter.Admit(Caller(1), now + 100ms).admitted);
 }
 
+TEST_CASE("an admission that is taken back is another's, and no more than the burst comes of it") {
+  RateLimiter limiter({.per_second = 10, .burst = 2});
+  const auto now = Clock::now();
+  limiter.Return(Caller(1));  // nobody knows the caller
+  CHECK(limiter.Admit(Caller(1), now).remaining == 1);
+  CHECK(limiter.Admit(Caller(1), now).remaining == 0);
+  limiter.Return(Caller(1));
+  CHECK(limiter.Admit(Caller(1), now).admitted);
+  CHECK_FALSE(limiter.Admit(Caller(1), now).admitted);
+  for (int i = 0; i < 5; ++i) limiter.Return(Caller(1));
+  CHECK(limiter.Admit(Caller(1), now).remaining == 1);
+}
+
 TEST_CASE("callers do not share a limit") {
   RateLimiter limiter({.per_second = 1, .burst = 1});
   const auto now = Clock::now();

@@ -156,7 +156,10 @@ void Server::Shutdown(std::chrono::milliseconds drain_timeout) {
   }
   server_->Shutdown(std::chrono::system_clock::now() + drain_timeout);
   // Cancelled calls still answer, and need the queues for it.
-  for (int calls = calls_; calls != 0; calls = calls_) calls_.wait(calls);
+  {
+    const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(calls_mutex_) { return calls_ == 0; };
+    absl::MutexLock lock(&calls_mutex_, absl::Condition(&none));
+  }
   for (const auto& queue : queues_) queue->Shutdown();
   threads_.clear();
 }

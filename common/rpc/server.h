@@ -219,10 +219,14 @@ class Server {
   // The streams that carry calls, for as long as they last. False, and it is not added, when the server ends.
   bool Add(CallStream& stream);
   void Remove(CallStream& stream);
-  // Counts what must end before the queues may.
-  void Enter() { ++calls_; }
+  // Counts what must end before the queues may. The server may be gone after Leave.
+  void Enter() {
+    absl::MutexLock lock(&calls_mutex_);
+    ++calls_;
+  }
   void Leave() {
-    if (--calls_ == 0) calls_.notify_all();
+    absl::MutexLock lock(&calls_mutex_);
+    --calls_;
   }
   void CountAnswer(Method& method, Reason reason, const std::string& name);
 
@@ -237,8 +241,9 @@ class Server {
   std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
-  std::atomic<int> calls_ = 0;        // arrived and not yet ended
-  std::atomic<bool> ending_ = false;  // Shutdown has begun
+  absl::Mutex calls_mutex_;
+  int calls_ ABSL_GUARDED_BY(calls_mutex_) = 0;  // arrived and not yet ended
+  std::atomic<bool> ending_ = false;             // Shutdown has begun
   absl::Mutex streams_mutex_;
   absl::flat_hash_set<CallStream*> streams_ ABSL_GUARDED_BY(streams_mutex_);
   Executor executor_;

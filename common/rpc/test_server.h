@@ -121,8 +121,9 @@ class TestServer {
         [](Context&, const RevokeAllTokensRequest&) { return RevokeAllTokensResponse(); });
     server_.Stream<GetEntityFeedbackRequest, GetEntityFeedbackResponse>(
         "verdict.aggregator.v1.AggregatorService/GetEntityFeedback",
-        [](Context& context, const GetEntityFeedbackRequest& request,
-           Writer<GetEntityFeedbackResponse>& writer) {
+        [this](Context& context, const GetEntityFeedbackRequest& request,
+               Writer<GetEntityFeedbackResponse>& writer) {
+          if (reading_on_release) release.wait();
           context.SetETag("\"7\"");
           if (context.if_none_match() && HasETag(*context.if_none_match(), "\"7\"")) return absl::OkStatus();
           const int count = std::stoi(request.entity_id());
@@ -194,6 +195,14 @@ class TestServer {
     return status;
   }
 
+  // How many calls of "token.v1.TokenService/MintToken" were answered OK.
+  std::size_t Answered(const std::string& method) const {
+    const std::string text = registry_.Text();
+    const std::string line = "\nverdict_rpc_total{method=\"verdict." + method + "\",reason=\"OK\"} ";
+    const std::size_t begin = text.find(line);
+    return begin == std::string::npos ? 0 : std::stoul(text.substr(begin + line.size()));
+  }
+
   static MintTokenRequest ValidMint() {
     MintTokenRequest request;
     request.set_resource_type(types::v1::ENTITY_TYPE_TRACE);
@@ -205,6 +214,7 @@ class TestServer {
       [](Context&, const MintTokenRequest&) { return MintTokenResponse(); };
   std::latch verifying{1};
   std::latch release{1};
+  std::atomic<bool> reading_on_release = false;  // whether GetEntityFeedback, too, waits for it
   std::atomic<bool> ended_cancelled = false;
   std::map<std::string, std::string> trailers;  // of the last Mint
   metrics::Registry registry_;
