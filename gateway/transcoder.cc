@@ -408,10 +408,15 @@ Awaitable<bool> Transcoder::CallCarried(Exchange& exchange, const Route& route, 
   if (message.size() > CallCarrier::kRequestBytesMax || route.answers_lines()) co_return false;
   const std::uint64_t id = carrier.NewId();
   CarriedAnswer carried;
+  bool gone = false;
   {
-    const auto watch = exchange.OnClientGone([&carrier, id] { carrier.Cancel(id); });
+    const auto watch = exchange.OnClientGone([&] {
+      gone = true;
+      carrier.Cancel(id);
+    });
     const Executor loop = co_await asio::this_coro::executor;
     carried = co_await Resumed<CarriedAnswer>([&](auto resume) {
+      if (gone) return resume(CarriedAnswer());  // before there was a call to give up
       calls::v1::CarriedCall call;
       call.set_id(id);
       call.set_method(route.rpc.data() + 1, route.rpc.size() - 1);

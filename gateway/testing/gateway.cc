@@ -37,7 +37,7 @@ RouteTable Routes() {
 
 }  // namespace
 
-TestBackend::TestBackend()
+TestBackend::TestBackend(Carry carry)
     : mint([](auto&, const MintTokenRequest& request, MintTokenResponse& response) {
         response.set_token("fbt1.token");
         response.set_id(request.resource_id());
@@ -51,7 +51,8 @@ TestBackend::TestBackend()
         response.mutable_evaluation()->set_span_id(request.evaluation().span_id());
         return grpc::Status::OK;
       }),
-      export_traces([](auto&, auto&, auto&) { return grpc::Status::OK; }) {
+      export_traces([](auto&, auto&, auto&) { return grpc::Status::OK; }),
+      carry_(std::move(carry)) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   int port = 0;
@@ -64,6 +65,7 @@ TestBackend::TestBackend()
   builder.RegisterService(static_cast<TraceService::Service*>(this));
   builder.RegisterService(static_cast<aggregator::v1::AggregatorService::Service*>(this));
   builder.RegisterService(static_cast<aggregator::v1::TopologyService::Service*>(this));
+  builder.RegisterService(static_cast<calls::v1::CallService::Service*>(this));
   server_ = builder.BuildAndStart();
   REQUIRE(server_ != nullptr);
   address_ = absl::StrCat("127.0.0.1:", port);
@@ -138,6 +140,25 @@ grpc::Status TestBackend::RecordEvaluations(grpc::ServerContext*, const RecordEv
   return grpc::Status::OK;
 }
 
+grpc::Status TestBackend::CarryCalls(
+    grpc::ServerContext*,
+    grpc::ServerReaderWriter<calls::v1::CarryCallsResponse, calls::v1::CarryCallsRequest>* stream) {
+  if (!carry_) return {grpc::StatusCode::UNIMPLEMENTED, ""};
+  stream->Write({});
+  calls::v1::CarryCallsRequest message;
+  while (stream->Read(&message)) {
+    calls::v1::CarryCallsResponse response;
+    for (const auto& call : message.calls()) {
+      auto answer = carry_(call);
+      if (!answer) return {grpc::StatusCode::UNAVAILABLE, ""};
+      answer->set_id(call.id());
+      *response.add_answers() = *std::move(answer);
+    }
+    stream->Write(response);
+  }
+  return grpc::Status::OK;
+}
+
 void TestAuthenticator::Authenticate(const auth::Credential& credential, auth::Deadline /*deadline*/,
                                      auth::AuthenticateDone done) {
   if (credential.secret == "refused") return done(auth::Unauthenticated());
@@ -150,7 +171,8 @@ void TestAuthenticator::Authenticate(const auth::Credential& credential, auth::D
 }
 
 TestGateway::TestGateway(const Options& options)
-    : routes(Routes()),
+    : backend(options.carry),
+      routes(Routes()),
       backends({{.name = "token", .packages = {"verdict.token.v1"}, .address = backend.address()},
                 {.name = "feedback",
                  .packages = {"verdict.feedback.v1", "opentelemetry.proto.collector.trace.v1"},

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <grpcpp/server.h>
@@ -20,6 +21,7 @@
 #include "opentelemetry/proto/collector/trace/v1/trace_service.grpc.pb.h"
 #include "verdict/aggregator/v1/aggregator_service.grpc.pb.h"
 #include "verdict/aggregator/v1/topology_service.grpc.pb.h"
+#include "verdict/calls/v1/call_service.grpc.pb.h"
 #include "verdict/feedback/v1/evaluation_service.grpc.pb.h"
 #include "verdict/feedback/v1/feedback_service.grpc.pb.h"
 #include "verdict/feedback/v1/span_service.grpc.pb.h"
@@ -55,9 +57,14 @@ class TestBackend final : public token::v1::TokenService::Service,
                           public feedback::v1::EvaluationService::Service,
                           public TraceService::Service,
                           public aggregator::v1::AggregatorService::Service,
-                          public aggregator::v1::TopologyService::Service {
+                          public aggregator::v1::TopologyService::Service,
+                          public calls::v1::CallService::Service {
  public:
-  TestBackend();
+  // Answers a carried call. Nullopt: its stream breaks.
+  using Carry = std::function<std::optional<calls::v1::CarriedAnswer>(const calls::v1::CarriedCall&)>;
+
+  // Without `carry` it carries no calls, and all come by themselves.
+  explicit TestBackend(Carry carry = {});
   ~TestBackend() override { Stop(); }
 
   const std::string& address() const { return address_; }
@@ -104,10 +111,14 @@ class TestBackend final : public token::v1::TokenService::Service,
                       ExportTraceServiceResponse* response) override;
   grpc::Status ListSpans(grpc::ServerContext* context, const ListSpansRequest* request,
                          grpc::ServerWriter<ListSpansResponse>* writer) override;
+  grpc::Status CarryCalls(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<calls::v1::CarryCallsResponse, calls::v1::CarryCallsRequest>* stream) override;
   // Answers the spans' ids as the evaluations'.
   grpc::Status RecordEvaluations(grpc::ServerContext* context, const RecordEvaluationsRequest* request,
                                  RecordEvaluationsResponse* response) override;
 
+  const Carry carry_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };
@@ -129,6 +140,7 @@ struct TestGateway {
     std::string openapi = R"({"openapi":"3.1.0"})";
     TranscoderLimits limits = {};
     HttpLimits http = {};
+    TestBackend::Carry carry = {};
   };
 
   TestGateway() : TestGateway(Options()) {}
