@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import time
 
 import baseline
 import data
@@ -26,10 +27,20 @@ def expect(condition, what):
         raise Refused(f"a wrong answer: {what}")
 
 
+def settled(count):
+    """A count that no longer grows by what an earlier client left under way."""
+    now = count()
+    while True:
+        time.sleep(0.5)
+        before, now = now, count()
+        if now == before:
+            return now
+
+
 def acknowledged(count, run, *, rows_of_request=1, connections=CONNECTIONS):
     """Runs something that stores so many rows a request, and looks whether as many are there as were acknowledged: not one
     less, and not more than were under way when the client left."""
-    before = count()
+    before = settled(count)
     finished = run()
     stored, promised = count() - before, finished.requests * rows_of_request
     expect(promised <= stored <= promised + connections * rows_of_request,
