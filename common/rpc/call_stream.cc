@@ -136,7 +136,7 @@ void CallStream::Proceed() {
     outgoing_bytes_ = 0;
     has_outgoing_ = false;
   }
-  if (!writing_ && !broken_ && !finishing_ && has_outgoing_ && !beginning_) {
+  if (!writing_ && !finishing_ && has_outgoing_ && !beginning_) {
     const grpc::ByteBuffer bytes = Serialize(outgoing_);
     outgoing_.Clear();
     outgoing_bytes_ = 0;
@@ -151,7 +151,7 @@ void CallStream::Proceed() {
     ++pending_;
     stream_.Read(&incoming_, &on_read_);
   }
-  if (!finishing_ && read_all_ && calls_.empty() && !beginning_ && !writing_ && (broken_ || !has_outgoing_)) {
+  if (!finishing_ && read_all_ && calls_.empty() && !beginning_ && !writing_ && !has_outgoing_) {
     finishing_ = true;
     stream_.Finish(status_, &on_finished_);
   }
@@ -235,11 +235,9 @@ void CallStream::Answer(calls::v1::CarriedAnswer answer) {
   {
     absl::MutexLock lock(&mutex_);
     calls_.erase(answer.id());
-    if (!broken_) {
-      outgoing_bytes_ += answer.ByteSizeLong();
-      *outgoing_.add_answers() = std::move(answer);
-      has_outgoing_ = true;
-    }
+    outgoing_bytes_ += answer.ByteSizeLong();
+    *outgoing_.add_answers() = std::move(answer);
+    has_outgoing_ = true;
     if (!flush_due_ && !writing_ && !beginning_) {
       flush_due_ = true;
       ++pending_;
