@@ -210,22 +210,25 @@ void CallCarrier::Maintain(Time now) {
       gathered_bytes_ -= gathered.bytes;
       return true;
     });
-    for (const auto& stream : streams_) {
+    for (const auto& stream : streams_) {  // tells of those given up
       if (stream->can_send()) SendBy(*stream);
     }
-    const auto usable = static_cast<std::size_t>(
-        std::ranges::count_if(streams_, [](const auto& stream) { return stream->usable(); }));
-    bool may_renew = usable >= kStreams;
-    for (const auto& stream : streams_) {
-      if (!stream->usable() || !stream->is_older_than(kStreamAge, now)) continue;
-      if (std::exchange(may_renew, false) || stream->is_older_than(kStreamAgeMax, now)) stream->End();
-    }
-    if (!ending_ && now >= unsupported_until_) {
-      for (std::size_t i = usable; i < kStreams; ++i) streams_.push_back(std::make_unique<Stream>(*this));
-    }
+    RenewStreams(now);
     SendGathered(answers);  // or, when the last open stream ended, not
   }
   Deliver(std::move(answers));
+}
+
+void CallCarrier::RenewStreams(Time now) {
+  const auto usable = static_cast<std::size_t>(
+      std::ranges::count_if(streams_, [](const auto& stream) { return stream->usable(); }));
+  bool may_renew = usable >= kStreams;
+  for (const auto& stream : streams_) {
+    if (!stream->usable() || !stream->is_older_than(kStreamAge, now)) continue;
+    if (std::exchange(may_renew, false) || stream->is_older_than(kStreamAgeMax, now)) stream->End();
+  }
+  if (ending_ || now < unsupported_until_) return;
+  for (std::size_t i = usable; i < kStreams; ++i) streams_.push_back(std::make_unique<Stream>(*this));
 }
 
 void CallCarrier::Begin(calls::v1::CarriedCall call, const Executor& loop, Done done) {

@@ -92,6 +92,8 @@ class CallCarrier {
   void SendGathered(Answers& answers) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // By this stream, as much as it takes in one message.
   void SendBy(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends those that are old, and opens those that are missing.
+  void RenewStreams(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool has_open_stream() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Answers all calls for which `is_over(waiting)`; the service is to be told of those that it has.
   template <typename IsOver>
