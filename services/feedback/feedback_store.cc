@@ -113,7 +113,7 @@ absl::StatusOr<v1::CompletionFeedback> FeedbackStore::FindFeedback(const Feedbac
   if (!row["expected_output"].is_null()) feedback.set_expected_output(pg::StringFrom(row["expected_output"]));
   if (!row["metadata"].is_null()) feedback.set_metadata(pg::StringFrom(row["metadata"]));
   if (key.judge_id) feedback.set_judge_id(key.judge_id->ToString());
-  if (!row["expected_score"].is_null()) feedback.set_expected_score(row["expected_score"].as<double>());
+  if (!row["expected_score"].is_null()) feedback.set_expected_score(pg::DoubleFrom(row["expected_score"]));
   feedback.set_score_direction(static_cast<types::v1::ScoreDirection>(row["score_direction"].as<int>(0)));
   if (!row["criteria_feedback"].is_null() &&
       !criteria::FromJson(pg::TextFrom(row["criteria_feedback"]), *feedback.mutable_criteria_feedback())) {
